@@ -35,6 +35,25 @@ test("a key is shown once, works, and is refused once it is revoked", { skip }, 
   assert.deepEqual(visited.complaints, []);
 });
 
+test("a key can have the form that clients of E2B take, and works in their API", { skip }, async () => {
+  const visited = await lab.visit("/keys?new=1");
+  const dialog = visited.page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("for E2B");
+  assert.equal(await dialog.getByLabel("wrn_").isChecked(), true);
+  await dialog.getByLabel("e2b_").check();
+  await dialog.getByRole("button", { name: "Create" }).click();
+  const key = await dialog.locator("code").innerText();
+  assert.match(key, /^e2b_[0-9a-f]{40}$/);
+  const answer = await fetch(`${lab.server.url}/v2/sandboxes`, { headers: { "x-api-key": key } });
+  assert.deepEqual([answer.status, await answer.json()], [200, []]);
+  await visited.page.getByRole("button", { name: "Done" }).click();
+  await visited.page
+    .getByRole("row")
+    .filter({ hasText: key.slice(0, 10) })
+    .waitFor();
+  assert.deepEqual(visited.complaints, []);
+});
+
 test(
   "a person who is invited signs up, joins, and both browsers of the team see the same",
   { skip },

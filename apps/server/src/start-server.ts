@@ -29,6 +29,7 @@ import { FirstUseBuilder } from "./built-in/first-use-builder.ts";
 import type { BuildBuiltIn } from "./built-in/first-use-builder.ts";
 import { dataPaths, publicUrlOf } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
+import { registryFetch, registryReach } from "./images/registry-fetch.ts";
 import { openHostLinks } from "./host-links.ts";
 import { FirstAdminToken } from "./config/first-admin-token.ts";
 import { metricsToken } from "./config/metrics-token.ts";
@@ -263,6 +264,7 @@ async function assemble(
     edge: ports.edge,
     origin: () => ports.portOrigin(),
     publicUrl: publicUrlOf(config),
+    registryFetch: registryFetch(registryReach(config.registries)),
     clock: systemClock,
     logger,
     random: systemRandom,

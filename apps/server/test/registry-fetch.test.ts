@@ -13,7 +13,9 @@ const server = createServer((request, response) => {
     return void response.writeHead(302, { location: "http://elsewhere.example/" }).end();
   if (request.url === "/endless") return void response.writeHead(200).write("a beginning");
   response.writeHead(200, { "content-type": "text/plain", "x-header": request.headers["x-header"] ?? "" });
-  response.end("an answer");
+  let body = "";
+  request.on("data", (piece) => (body += String(piece)));
+  request.on("end", () => response.end(request.method === "POST" ? `an answer to ${body}` : "an answer"));
 }).listen(0, "127.0.0.1");
 await once(server, "listening");
 after(() => server.close());
@@ -37,6 +39,13 @@ test("hosts that the operator has named are reached wherever they are", async ()
     assert.deepEqual([response.status, await response.text()], [200, "an answer"]);
     assert.equal(response.headers.get("x-header"), "sent");
   }
+});
+
+test("a text is posted, and nothing else", async () => {
+  const fetch = registryFetch(direct([host]));
+  const response = await fetch(`http://${host}/`, { method: "POST", body: "a question" });
+  assert.equal(await response.text(), "an answer to a question");
+  await assert.rejects(fetch(`http://${host}/`, { method: "POST", body: new Blob(["x"]) }), TypeError);
 });
 
 test("this machine and private networks are not reached by address or by name", async () => {

@@ -102,5 +102,6 @@ int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   write_u32(body, kill.victim.pid);
   write_u64(body, kill.victim.bytes);
   write_text(body, kill.victim.name);
+  write_u64(body, memory_facts("Cached"));
   return STATUS_OK;
 }

@@ -31,6 +31,12 @@ export const e2bErrors = {
     "Try again in a moment.",
     2,
   ),
+  registry_login_refused: user(
+    "invalid_request",
+    400,
+    "{registry} refuses the credentials: {problem}",
+    "Check the key, its secret and the region, and that the key may call ecr:GetAuthorizationToken.",
+  ),
   sandbox_paused_already: user(
     "conflict",
     409,

@@ -23,6 +23,7 @@ export type IdKind = keyof typeof prefixes;
 
 const BODY_LENGTH = 25;
 const BODY = /^[0-9a-z]{25}$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MAX = (1n << 128n) - 1n;
 
 /** How an error message calls each kind; the contract fixes these texts ("invalid sandbox ID"). */
@@ -59,6 +60,11 @@ export function parseId(kind: IdKind, text: string): string {
   for (const digit of body) value = value * 36n + BigInt(Number.parseInt(digit, 36));
   if (value > MAX) throw new WrennError("invalid_id", { noun: nouns[kind], prefix });
   return hyphenate(value.toString(16).padStart(32, "0"));
+}
+
+/** Whether a text is a hyphenated UUID in lower case. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
 }
 
 /** Draws a new id of the given kind. */

@@ -1,3 +1,4 @@
+export { boundedJson } from "./bounded-json.ts";
 export { Bell } from "./bell.ts";
 export { ByteLog, LAST_BLOCK_COST, logCost } from "./byte-log.ts";
 export { DAY_MS, systemClock } from "./clock.ts";
@@ -10,7 +11,7 @@ export { defined } from "./defined.ts";
 export { errorCatalogue } from "./error-catalogue.ts";
 export type { CatalogueEntry } from "./catalogue-entry.ts";
 export type { ErrorContext, ErrorReason } from "./error-catalogue.ts";
-export { formatId, newId, parseId } from "./ids.ts";
+export { formatId, isUuid, newId, parseId } from "./ids.ts";
 export type { IdKind } from "./ids.ts";
 export { GroupedWrites } from "./grouped-writes.ts";
 export { KeyedQueue, SKIPPED } from "./keyed-queue.ts";

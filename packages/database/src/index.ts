@@ -49,6 +49,8 @@ export * as secretQueries from "./queries/secrets.ts";
 export * as discardedTemplateQueries from "./queries/discarded-templates.ts";
 export * as templateCopyQueries from "./queries/template-copies.ts";
 export * as templateQueries from "./queries/templates.ts";
+export * as templateUseQueries from "./queries/template-uses.ts";
+export type { SpawnsOfVersion, TemplateUse } from "./queries/template-uses.ts";
 export { DEFAULT_TAG } from "./queries/templates.ts";
 export type { NewTemplate, TagRow, TemplateOfTeam, TemplateRow } from "./queries/templates.ts";
 export * as announcedBuildQueries from "./queries/announced-builds.ts";

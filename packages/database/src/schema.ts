@@ -15,7 +15,6 @@ import type {
   UsersTable,
 } from "./account-tables.ts";
 import type {
-  TemplateSettings,
   AnnouncedBuildsTable,
   BuildArchiveChunksTable,
   BuildArchivesTable,
@@ -27,6 +26,13 @@ import type {
 import type { Ingress, OutOfMemoryRow } from "./capsule-columns.ts";
 import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
 import type { Actor, EventHorizonTable, EventsTable, TeamEventHorizonsTable } from "./event-tables.ts";
+import type {
+  DiscardedTemplatesTable,
+  TemplateCopiesTable,
+  TemplateNamesTable,
+  TemplatesTable,
+  TemplateTagsTable,
+} from "./template-tables.ts";
 import type { MailsTable } from "./mail-tables.ts";
 import type {
   ControlPlanesTable,
@@ -186,69 +192,6 @@ export interface OperationsTable {
   claimed_checkpoints: Defaulted<number>;
   created_at: Defaulted<Date>;
   finished_at: Date | null;
-}
-
-/** A version of a template. */
-export interface TemplatesTable {
-  id: string;
-  team_id: string;
-  name: string;
-  version: number;
-  host_key: string;
-  /** Host that its files lie on. */
-  host_id: ColumnType<string | null, string, string>;
-  vcpus: number;
-  memory_mb: number;
-  /** int8 comes as text from the driver. */
-  size_bytes: ColumnType<string, number, number>;
-  metadata: ColumnType<Record<string, string>, string | undefined, string>;
-  disk_mb: Defaulted<number>;
-  /** Names of the environment that its capsules start with; the values are on its host. */
-  env_names: Defaulted<string[]>;
-  default_user: ColumnType<string | null, string | null | undefined, string | null>;
-  default_cwd: ColumnType<string | null, string | null | undefined, string | null>;
-  settings: ColumnType<TemplateSettings, string | undefined, never>;
-  /** What led to a version that a build has made. */
-  build_key: ColumnType<string | null, string | null | undefined, never>;
-  /** UUID of the capsule that it was made of; null for one that a build made. */
-  made_of: ColumnType<string | null, string | null | undefined, never>;
-  /** Null: the default. */
-  network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
-  created_at: Defaulted<Date>;
-}
-
-/** What all versions of a template share. */
-export interface TemplateNamesTable {
-  team_id: string;
-  name: string;
-  is_public: Defaulted<boolean>;
-  last_version: Defaulted<number>;
-  created_at: Defaulted<Date>;
-}
-
-export interface TemplateTagsTable {
-  team_id: string;
-  name: string;
-  tag: string;
-  /** The version. */
-  template_id: string;
-  tagged_at: Defaulted<Date>;
-}
-
-export interface DiscardedTemplatesTable {
-  host_key: string;
-  host_id: string;
-  due_at: Date;
-  /** Null for what never had a name. */
-  team_id: ColumnType<string | null, string | null | undefined, string | null>;
-  size_bytes: ColumnType<string, number | undefined, number>;
-}
-
-export interface TemplateCopiesTable {
-  host_key: string;
-  host_id: string;
-  created_at: Defaulted<Date>;
-  used_at: Defaulted<Date>;
 }
 
 export interface ExpiryWarningsTable {

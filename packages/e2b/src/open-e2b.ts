@@ -29,6 +29,8 @@ export interface E2bOptions {
   readonly origin: () => SandboxOrigin;
   /** Where users reach the platform: a host that is the platform's is not one of this API alone. */
   readonly publicUrl: string;
+  /** Reaches registries of images. */
+  readonly registryFetch: typeof fetch;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -48,7 +50,7 @@ export interface E2b {
 
 /** Opens the API of E2B beside the platform's own. */
 export async function openE2b(options: E2bOptions): Promise<E2b> {
-  const { services, edge, origin, publicUrl, clock, logger, random } = options;
+  const { services, edge, origin, publicUrl, registryFetch: fetch, clock, logger, random } = options;
   const { database } = services;
   const key = await secretQueries.ensureSecret(database.db, "e2b-tokens", () =>
     random.bytes(TOKEN_KEY_BYTES),
@@ -63,7 +65,16 @@ export async function openE2b(options: E2bOptions): Promise<E2b> {
     read: () => unknown.list(),
   });
   const clientDomain = (): string | undefined => clientDomainOf(origin());
-  const api = await openE2bApi({ services, tokens, key, unknown, domain: clientDomain, clock, random });
+  const api = await openE2bApi({
+    services,
+    tokens,
+    key,
+    unknown,
+    domain: clientDomain,
+    fetch,
+    clock,
+    random,
+  });
   const envd = createEnvd({ services, tokens, clock, logger, random });
   const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge, random });
   const { domain } = origin();

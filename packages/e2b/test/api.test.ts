@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { portQueries } from "@wrenn/database";
+import type { FakeHostAgent } from "@wrenn/protocol/testing";
 import { runCommand } from "@wrenn/system";
 import { Sandbox } from "e2b";
 import { EnvdLab, SANDBOX_ID, TOKEN } from "./envd/support/envd-lab.ts";
@@ -100,6 +103,34 @@ describe("the control API on the wire", () => {
     }
   });
 
+  test("a fork that cannot be started leaves the others", async () => {
+    const { id } = await create({ metadata: { of: "some" } });
+    lab.host.childProblem = "no room for its machine";
+    const { status, body } = await lab.call("POST", `/sandboxes/${id}/fork`, { count: 3, timeout: 40 });
+    lab.host.childProblem = undefined;
+    assert.equal(status, 201, JSON.stringify(body));
+    const [first, failed, last] = body as unknown as {
+      readonly sandbox?: { readonly sandboxID: string };
+      readonly error?: { readonly code: number; readonly message: string };
+    }[];
+    assert.equal(failed?.sandbox, undefined);
+    assert.equal(failed?.error?.code, 502);
+    assert.match(failed.error.message, /no room for its machine/);
+    const { id: other } = await create();
+    using _earlier = withoutForkEach(lab.host);
+    const all = await lab.call("POST", `/sandboxes/${other}/fork`, { count: 2 });
+    assert.equal(all.status, 201, "a host of an earlier version starts them all");
+    assert.ok((all.body as unknown as object[]).every((entry) => "sandbox" in entry));
+    const listed = (await lab.call("GET", "/v2/sandboxes?metadata=of%3Dsome")).body as unknown as {
+      readonly sandboxID: string;
+    }[];
+    assert.deepEqual(
+      new Set(listed.map(({ sandboxID }) => sandboxID)),
+      new Set([id, first?.sandbox?.sandboxID, last?.sandbox?.sandboxID]),
+    );
+    for (const { sandboxID } of listed) await lab.call("DELETE", `/sandboxes/${sandboxID}`);
+  });
+
   test("network rules are replaced as a whole", async () => {
     const { id } = await create({ network: { denyOut: ["0.0.0.0/0"], allowOut: ["example.org"] } });
     const shown = async () => (await lab.call("GET", `/sandboxes/${id}`)).body;
@@ -136,6 +167,32 @@ describe("the control API on the wire", () => {
     assert.ok(Array.isArray((await lab.call("GET", `/sandboxes/${id}/metrics`)).body));
     const many = await lab.call("GET", `/sandboxes/metrics?sandbox_ids=${id},unknown`);
     assert.equal(many.status, 200);
+    const measurement = {
+      timestamp: Math.floor(Date.now() / 1000),
+      cpuPercent: 5,
+      cpuCount: 1,
+      memoryBytes: 100,
+      memoryTotalBytes: 1000,
+      diskBytes: 1,
+      diskUsedBytes: 2,
+      diskTotalBytes: 3,
+      networkInBytes: 0,
+      networkOutBytes: 0,
+    };
+    // The first one is of a guest that does not say.
+    for (const cached of [{}, { memoryCachedBytes: 300 }])
+      lab.host.observations.measure(`cl-${id}`, { ...measurement, ...cached });
+    const measured = (await lab.call("GET", `/sandboxes/${id}/metrics`)).body as unknown as {
+      readonly memUsed: number;
+      readonly memCache: number;
+    }[];
+    assert.deepEqual(
+      measured.map(({ memUsed, memCache }) => [memUsed, memCache]),
+      [
+        [100, 0],
+        [100, 300],
+      ],
+    );
     const { body } = await lab.call("GET", `/sandboxes/${id}/logs`);
     const [first] = body["logs"] as { readonly line: string }[];
     const line = JSON.parse(first?.line ?? "{}") as Record<string, unknown>;
@@ -145,6 +202,40 @@ describe("the control API on the wire", () => {
     );
     const later = await lab.call("GET", `/v2/sandboxes/${id}/logs?direction=backward&limit=1`);
     assert.equal((later.body["logs"] as unknown[]).length, 1);
+  });
+
+  test("logs have levels, and are filtered by them", async () => {
+    const { id } = await create();
+    const write = (text: string) => lab.host.observations.write(`cl-${id}`, Buffer.from(`${text}\n`));
+    write("a program says something");
+    write("[   12.345678] EXT4-fs error (device vda): something is wrong");
+    write("Out of memory: Killed process 71 (python3)");
+    lab.host.report(`cl-${id}`, { fullDisk: ["space"] });
+    type Shown = readonly { readonly level: string; readonly message: string }[];
+    const shown = async (query: string): Promise<readonly string[]> => {
+      const { status, body } = await lab.call("GET", `/v2/sandboxes/${id}/logs${query}`);
+      assert.equal(status, 200, JSON.stringify(body));
+      return (body["logs"] as Shown).map(({ level, message }) => `${level}: ${message.split(" ")[0]}`);
+    };
+    await eventually("the event is there", async () => (await shown("")).includes("warn: capsule"));
+    const all = await shown("");
+    for (const one of ["info: created", "info: a", "error: [", "error: Out"])
+      assert.ok(all.includes(one), one);
+    assert.deepEqual(
+      (await shown("?level=warn")).toSorted((a, b) => a.localeCompare(b)),
+      ["error: [", "error: Out", "warn: capsule"],
+    );
+    assert.deepEqual(await shown("?level=error&direction=backward&limit=1"), ["error: Out"]);
+    const { body } = await lab.call("GET", `/sandboxes/${id}/logs`);
+    const lines = (body["logs"] as { readonly line: string }[]).map(
+      ({ line }) => JSON.parse(line) as Shown[number],
+    );
+    assert.deepEqual(
+      lines.filter(({ level }) => level === "error").map(({ message }) => message.slice(0, 3)),
+      ["[  ", "Out"],
+    );
+    assert.equal((await lab.call("GET", `/v2/sandboxes/${id}/logs?level=loud`)).status, 400);
+    await lab.call("DELETE", `/sandboxes/${id}`);
   });
 
   test("ports are public, take the traffic token, or are forbidden", async () => {
@@ -183,6 +274,89 @@ describe("the control API on the wire", () => {
     await portQueries.setAllowsPublicPorts(lab.database.db, team.id, true);
   });
 
+  test("people make, rename and delete keys that clients take, and see masks of them", async () => {
+    const [owner, member] = [await lab.person("olga", "owner"), await lab.person("mia", "member")];
+    const made = await lab.call("POST", "/api-keys", { name: "ci" }, owner);
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const key = String(made.body["key"]);
+    assert.match(key, /^e2b_[0-9a-f]{40}$/);
+    const at = `/api-keys/${String(made.body["id"])}`;
+    const listed = async (headers: Readonly<Record<string, string>>) =>
+      (await lab.call("GET", "/api-keys", undefined, headers)).body as unknown as Record<string, unknown>[];
+    const renamed = await lab.call("PATCH", at, { name: "deploy" }, owner);
+    assert.deepEqual([renamed.status, renamed.body], [200, {}]);
+    assert.deepEqual(
+      (await listed(owner)).map(({ name }) => name),
+      ["deploy", "clients", "First key"],
+    );
+    const [shown] = await listed(owner);
+    assert.ok(!JSON.stringify(await listed(owner)).includes(key));
+    const mask = {
+      prefix: "e2b_",
+      valueLength: 40,
+      maskedValuePrefix: key.slice(4, 10),
+      maskedValueSuffix: "",
+    };
+    assert.deepEqual([shown?.["mask"], made.body["mask"]], [mask, mask]);
+    assert.match(JSON.stringify(shown?.["createdBy"]), /"email":"olga@example.org"/);
+    assert.equal(shown?.["lastUsed"], null);
+
+    assert.deepEqual(await listed(member), [], "members see their own");
+    const status = async (method: string, path: string, headers: Readonly<Record<string, string>>) =>
+      (await lab.call(method, path, method === "DELETE" ? undefined : { name: "other" }, headers)).status;
+    assert.deepEqual(
+      [await status("PATCH", at, member), await status("DELETE", at, member)],
+      [404, 404],
+      "and change no others",
+    );
+    const byKey = { "x-api-key": key };
+    assert.equal((await lab.call("GET", "/v2/sandboxes", undefined, byKey)).status, 200);
+    assert.deepEqual(
+      [await status("POST", "/api-keys", byKey), await status("DELETE", at, byKey)],
+      [401, 401],
+    );
+    assert.deepEqual(
+      [
+        await status("DELETE", at, owner),
+        await status("DELETE", at, owner),
+        await status("PATCH", "/api-keys/x", owner),
+      ],
+      [204, 404, 404],
+    );
+    assert.equal((await lab.call("GET", "/v2/sandboxes", undefined, byKey)).status, 401);
+    const log = lab.database.db
+      .selectFrom("audit_log")
+      .select(["action"])
+      .where("resource_type", "=", "api_key");
+    assert.deepEqual(
+      (await log.orderBy("seq").execute()).map(({ action }) => action),
+      ["create", "rename", "revoke"],
+    );
+  });
+
+  test("lists count the running sandboxes that they match, on all pages", async () => {
+    const metadata = { of: "count" };
+    const [first, second, paused] = [
+      await create({ metadata }),
+      await create({ metadata }),
+      await create({ metadata }),
+    ];
+    await lab.call("POST", `/sandboxes/${paused.id}/pause`, {});
+    const list = async (path: string) => {
+      const { headers, body } = await lab.call("GET", path);
+      return { running: headers.get("x-total-running"), listed: (body as unknown as unknown[]).length };
+    };
+    const filter = "metadata=of%3Dcount";
+    assert.deepEqual(await list(`/sandboxes?${filter}`), { running: "2", listed: 2 });
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}&limit=1`), { running: "2", listed: 1 });
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}`), { running: "2", listed: 3 });
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}&state=paused`), { running: "0", listed: 1 });
+    const { body } = await lab.call("GET", `/sandboxes/${second.id}`);
+    const since = `startedAfter=${String(body["startedAt"])}`;
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}&${since}`), { running: "1", listed: 2 });
+    for (const { id } of [first, second, paused]) await lab.call("DELETE", `/sandboxes/${id}`);
+  });
+
   test("what E2B's Python client sends over HTTP/1.1 is answered as it expects", async () => {
     await using agent = await EnvdLab.start();
     const unknownBefore = lab.e2b.unknownRoutes();
@@ -214,3 +388,11 @@ describe("the control API on the wire", () => {
     assert.deepEqual(lab.e2b.unknownRoutes(), unknownBefore);
   });
 });
+
+/** Makes a host one of an earlier version, until the end of a block. */
+function withoutForkEach(host: FakeHostAgent): Disposable {
+  const forkEach = host.forkEach.bind(host);
+  host.forkEach = async () =>
+    await Promise.reject(new WrennError("route_not_found", { method: "call", path: "forkEach" }));
+  return { [Symbol.dispose]: () => void (host.forkEach = forkEach) };
+}

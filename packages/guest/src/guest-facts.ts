@@ -64,6 +64,8 @@ export interface GuestCounters {
   readonly listeners: bigint | undefined;
   /** Undefined for an agent of an earlier version. */
   readonly oom: GuestOom | undefined;
+  /** Bytes of the page cache; undefined for an agent of an earlier version. */
+  readonly memoryCached: number | undefined;
 }
 
 /** Processes that the guest's kernel killed because there was no memory. */
@@ -105,6 +107,7 @@ export function readCounters(answer: guestChannel.BodyReader): GuestCounters {
     load: answer.u64() / 1000,
     listeners: answer.left === 0 ? undefined : answer.bigint(),
     oom: answer.left === 0 ? undefined : readOom(answer),
+    memoryCached: answer.left === 0 ? undefined : answer.u64(),
   };
 }
 

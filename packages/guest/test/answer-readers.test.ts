@@ -24,7 +24,7 @@ const readers: Readonly<Record<string, { readonly seed: Buffer; readonly read: (
       read: (body) => readEntry(new guestChannel.BodyReader(body)),
     },
     counters: {
-      seed: Buffer.alloc(108),
+      seed: Buffer.alloc(148),
       read: (body) => readCounters(new guestChannel.BodyReader(body)),
     },
     ports: {

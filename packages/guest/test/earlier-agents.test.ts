@@ -178,6 +178,10 @@ test("an agent that lists TCP ports only, and has no digest of listeners, is ask
     ],
     total: 2,
   });
-  assert.equal((await earlier.counters(signal)).listeners, undefined);
+  const { listeners, oom, memoryCached } = await earlier.counters(signal);
+  assert.deepEqual([listeners, oom, memoryCached], [undefined, undefined, undefined]);
+  const present = await link.counters(signal);
+  assert.ok(present.memoryCached !== undefined && present.memoryCached > 0);
+  assert.ok(present.memoryCached < present.memoryTotal);
   void [control, ending];
 });

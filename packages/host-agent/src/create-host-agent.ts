@@ -241,7 +241,13 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     forkCapsule: (id, children, signal) =>
       inQueueStarting(
         id,
-        () => forkCapsule(id, children, operationDeps, withClosing(signal)),
+        () => forkCapsule(id, children, { isEach: false }, operationDeps, withClosing(signal)),
+        children.length,
+      ),
+    forkEach: (id, children, signal) =>
+      inQueueStarting(
+        id,
+        () => forkCapsule(id, children, { isEach: true }, operationDeps, withClosing(signal)),
         children.length,
       ),
     createSnapshot: (id, template, signal) =>

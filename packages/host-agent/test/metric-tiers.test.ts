@@ -71,6 +71,15 @@ test("coarser steps have means of levels and sums of what passed the network, at
   assert.deepEqual(later, inside.slice(-later.length));
 });
 
+test("the page cache is a mean of the measurements that have it, and absent where none has", () => {
+  const tiers = new MetricTiers();
+  for (let at = 0; at < 300; at += 1)
+    tiers.add(pointAt(at, at >= 160 && at % 2 === 0 ? { memoryCachedBytes: at < 220 ? 10 : 30 } : {}));
+  const cached = tiers.readSteps(START, 60, START + 300).map((point) => point.memoryCachedBytes);
+  assert.deepEqual([...new Set(cached)], [undefined, 10, 30]);
+  assert.ok(!("memoryCachedBytes" in (tiers.readSteps(START, 1, START + 300)[0] ?? {})));
+});
+
 test("measurements of a clock that was set back are kept, and each tier stays bounded", () => {
   const tiers = filled(60, 1);
   for (let at = -600; at < 600; at += 1) tiers.add(pointAt(at));

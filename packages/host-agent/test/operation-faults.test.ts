@@ -13,10 +13,13 @@ let destroyFailures = 0;
 /** Ends the last machine that could not be ended. */
 let endRefused = async (): Promise<void> => {};
 let failingStep: string | undefined;
+/** Default: every capsule. */
+let failingCapsule: string | undefined;
 const host = await startAgentOnFakeMachines({
   onSlotRelease: ({ number }) => released.push(number),
-  onStep: (_id, _operation, step) => {
-    if (step === failingStep) throw new Error(`no ${step}`);
+  onStep: (id, _operation, step) => {
+    const isMeant = failingCapsule === undefined || failingCapsule === id;
+    if (isMeant && step === failingStep) throw new Error(`no ${step}`);
   },
   onMachine: (machine) => {
     const destroy = machine.destroy.bind(machine);
@@ -77,6 +80,32 @@ test("a create that fails gives its slot back, unless its machine cannot be ende
   failingStep = undefined;
   assert.equal(released.length, length + 1, "a machine that lives shares its slot with no other");
   await endRefused();
+});
+
+test("a fork whose child cannot be started leaves none, or all others where each is started by itself", async () => {
+  const { id } = await agent.createCapsule(specOf(template), signal);
+  const children = [specOf(template), specOf(template), specOf(template)];
+  const [first, failing, last] = children.map((child) => child.id);
+  [failingStep, failingCapsule] = ["identity", failing];
+  await assert.rejects(agent.forkCapsule(id, children, signal), /no identity/);
+  const isLeft = async (child: string | undefined): Promise<boolean> =>
+    (await agent.listCapsules(signal)).some((one) => one.id === child);
+  for (const child of [first, failing, last]) assert.equal(await isLeft(child), false);
+  const { length } = released;
+  const started = await agent.forkEach(id, children, signal);
+  [failingStep, failingCapsule] = [undefined, undefined];
+  assert.deepEqual(
+    started.map((one) => [one.id, one.state]),
+    [
+      [first, "running"],
+      [failing, "failed"],
+      [last, "running"],
+    ],
+  );
+  assert.match(started[1]?.problem ?? "", /no identity/);
+  assert.deepEqual([await isLeft(first), await isLeft(failing), await isLeft(last)], [true, false, true]);
+  assert.equal(released.length, length + 1);
+  for (const one of [id, first, last]) await agent.destroyCapsule(one ?? "", signal);
 });
 
 test("a host agent ends although it still tries to end a machine", { timeout: 20_000 }, async () => {

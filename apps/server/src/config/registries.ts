@@ -17,6 +17,9 @@ export interface RegistryConfig {
   readonly proxies?: Readonly<Partial<Record<ProxyVariable, string>>>;
 }
 
+/** Every registry by its own name, on the public internet. */
+export const noRegistries: RegistryConfig = { mirrors: {}, plainHttp: [], privateHosts: [] };
+
 const proxyVariables = [
   "HTTP_PROXY",
   "HTTPS_PROXY",

@@ -8,6 +8,7 @@ import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { defined, WrennError } from "@wrenn/core";
 import { isPublicAddress } from "@wrenn/network";
+import { noRegistries, trustedHosts } from "../config/registries.ts";
 import type { RegistryConfig } from "../config/registries.ts";
 
 /** Looks names up, as `dns.lookup` does. */
@@ -42,13 +43,18 @@ export function registryFetch({ trusted, proxies }: RegistryReach, lookUp: LookU
     // Nothing is looked up for an address.
     if (!isTrusted && isIP(address) !== 0 && !isPublicAddress(address)) throw refusal(url.host);
     const agent = url.protocol === "https:" ? agents.tls : agents.plain;
-    return toResponse(await get(url, init, agent, isTrusted ? undefined : publicOnly(url.host, lookUp)));
+    return toResponse(await send(url, init, agent, isTrusted ? undefined : publicOnly(url.host, lookUp)));
   };
 }
 
 /** What `registryFetch` may reach, and by which way. */
 export interface RegistryReach extends Pick<RegistryConfig, "proxies"> {
   readonly trusted: ReadonlySet<string>;
+}
+
+/** The same as the configuration says it. */
+export function registryReach(config: RegistryConfig = noRegistries): RegistryReach {
+  return { trusted: trustedHosts(config), ...defined({ proxies: config.proxies }) };
 }
 
 /** Finds public addresses only. */
@@ -65,17 +71,19 @@ function publicOnly(host: string, lookUp: LookUpAll): LookupFunction {
   };
 }
 
-async function get(
+async function send(
   url: URL,
   init: RequestInit,
   agent: Agent,
   lookup: LookupFunction | undefined,
 ): Promise<IncomingMessage> {
+  const body = bodyOf(init);
   const answered = Promise.withResolvers<IncomingMessage>();
   const request = (url.protocol === "https:" ? requestHttps : requestHttp)(
     url,
     {
       agent,
+      ...defined({ method: init.method }),
       headers: Object.fromEntries(new Headers(init.headers)),
       ...(lookup ? { lookup } : {}),
       ...(init.signal ? { signal: init.signal } : {}),
@@ -83,8 +91,15 @@ async function get(
     answered.resolve,
   );
   request.on("error", answered.reject);
-  request.end();
+  request.end(body);
   return await answered.promise;
+}
+
+/** @throws TypeError for a body that is not a text; requests to registries have no others. */
+function bodyOf({ body }: RequestInit): string | undefined {
+  if (body === undefined || body === null) return undefined;
+  if (typeof body !== "string") throw new TypeError("the body of a request to a registry is a text");
+  return body;
 }
 
 function toResponse(incoming: IncomingMessage): Response {

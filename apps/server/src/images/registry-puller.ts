@@ -2,21 +2,21 @@ import { defined } from "@wrenn/core";
 import type { ImagePuller } from "@wrenn/host-agent";
 import { chooseImage, openRegistry, parseReference } from "@wrenn/oci";
 import type { RegistrySettings } from "@wrenn/oci";
-import { trustedHosts } from "../config/registries.ts";
+import { noRegistries } from "../config/registries.ts";
 import type { RegistryConfig } from "../config/registries.ts";
 import { fileCredentials } from "./registry-credentials.ts";
 import { hostPlatform, treeOfImage } from "./image-tree.ts";
-import { registryFetch } from "./registry-fetch.ts";
+import { registryFetch, registryReach } from "./registry-fetch.ts";
 
 type RegistryPullerDeps = Pick<Required<RegistrySettings>, "clock" | "logger" | "random">;
 
 /** Images of registries for the machines of this host. */
 export function registryPuller(
-  config: RegistryConfig = { mirrors: {}, plainHttp: [], privateHosts: [] },
+  config: RegistryConfig = noRegistries,
   deps: RegistryPullerDeps,
 ): Pick<ImagePuller, "find"> {
   const { defaultRegistry, mirrors, plainHttp, credentialsFile } = config;
-  const fetch = registryFetch({ ...config, trusted: trustedHosts(config) });
+  const fetch = registryFetch(registryReach(config));
   const credentials = credentialsFile === undefined ? undefined : fileCredentials(credentialsFile);
   const settings: RegistrySettings = { ...deps, mirrors, plainHttp, fetch, ...defined({ credentials }) };
   return {

@@ -1,12 +1,13 @@
 import { defined, formatId, parseId, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { adminTeamQueries, apiKeyQueries, sessionQueries } from "@wrenn/database";
-import type { ApiKeyRow, Database, LiveSession, QueuedTransactions } from "@wrenn/database";
+import type { ApiKeyRow, Database, LiveSession, QueuedTransactions, Trx } from "@wrenn/database";
 import { hashApiKey } from "./api-key-auth.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import { newApiKey } from "./new-api-key.ts";
 import type { ApiKeyForm } from "./new-api-key.ts";
 import type { Scope } from "../http/identity.ts";
+import type { AuditEntry } from "../audit/audit-entry.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
 /** API keys of one team. */
@@ -81,27 +82,54 @@ export class ApiKeysService {
     return session.role === "member" ? rows.filter((row) => row.created_by === session.userId) : rows;
   }
 
-  /** Makes a key useless at once; one that is not there is fine. @throws WrennError `api_key_not_found` for one of others. */
-  async revoke(session: LiveSession, publicId: string): Promise<void> {
+  /** Gives a key another name. @throws WrennError `api_key_not_found`, also for one of others. */
+  async rename(session: LiveSession, publicId: string, name: string): Promise<void> {
+    const renamed = await this.#change(
+      session,
+      publicId,
+      async (trx, id) => await apiKeyQueries.renameApiKey(trx, session.teamId, id, name),
+      () => ({ action: "rename", metadata: { name } }),
+    );
+    if (!renamed) throw new WrennError("api_key_not_found", {});
+  }
+
+  /**
+   * Makes a key useless at once; one that is not there is fine.
+   *
+   * @returns whether it was there.
+   * @throws WrennError `api_key_not_found` for one of others.
+   */
+  async revoke(session: LiveSession, publicId: string): Promise<boolean> {
+    return await this.#change(
+      session,
+      publicId,
+      async (trx, id) => await apiKeyQueries.deleteApiKey(trx, session.teamId, id),
+      ({ name }) => ({ action: "revoke", status: "warning", metadata: { name } }),
+    );
+  }
+
+  /** Changes a key that the session may change, and records it. @returns whether there is one. */
+  async #change(
+    session: LiveSession,
+    publicId: string,
+    change: (trx: Trx, id: string) => Promise<ApiKeyRow | undefined>,
+    entryOf: (row: ApiKeyRow) => Pick<AuditEntry, "action" | "status" | "metadata">,
+  ): Promise<boolean> {
     const { database, apiKeyAuth, audit } = this.#deps;
     const id = parseId("apiKey", publicId);
-    await database.db.transaction().execute(async (trx) => {
-      const removed = await apiKeyQueries.deleteApiKey(trx, session.teamId, id);
-      if (!removed) return;
-      if (session.role === "member" && removed.created_by !== session.userId)
+    const changed = await database.db.transaction().execute(async (trx) => {
+      const row = await change(trx, id);
+      if (!row) return false;
+      if (session.role === "member" && row.created_by !== session.userId)
         throw new WrennError("api_key_not_found", {});
       await audit.write(
         trx,
         { teamId: session.teamId, session },
-        {
-          resource: "api_key",
-          resourceId: publicId,
-          action: "revoke",
-          status: "warning",
-          metadata: { name: removed.name },
-        },
+        { resource: "api_key", resourceId: publicId, ...entryOf(row) },
       );
+      return true;
     });
     apiKeyAuth.forget({ kind: "key", id });
+    return changed;
   }
 }

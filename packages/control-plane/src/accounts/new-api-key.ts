@@ -21,3 +21,17 @@ export function newApiKey(
   const key = prefix + randomHex(random, bytes);
   return { key, prefix: key.slice(0, PREFIX_LENGTH) };
 }
+
+/** What people see of a key once it was shown: its beginning, and how long it is. */
+export interface ApiKeyMask {
+  readonly prefix: string;
+  /** Of what follows the prefix. */
+  readonly length: number;
+  readonly beginning: string;
+}
+
+/** The mask of a key, from the beginning of it that is stored. */
+export function maskOfApiKey(stored: string): ApiKeyMask {
+  const { prefix, bytes } = stored.startsWith(forms.e2b.prefix) ? forms.e2b : forms.wrenn;
+  return { prefix, length: bytes * 2, beginning: stored.slice(prefix.length) };
+}

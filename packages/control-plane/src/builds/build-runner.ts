@@ -300,7 +300,8 @@ export class BuildRunner {
         throw new BuildLost("the build ended while its template was stored");
       const envNames = Object.keys(built.defaultEnv);
       const { defaultUser: user, defaultCwd: cwd } = built;
-      const snapshot = { ...built, envNames, ...defined({ user, cwd }), teamId: row.team_id, name };
+      const madeBy = { teamId: row.team_id, actor: row.actor ?? undefined };
+      const snapshot = { ...built, envNames, ...defined({ user, cwd }), ...madeBy, name };
       const version = await templates.putIn(trx, snapshot, true);
       if (!version) throw new Error(`the template ${name} was not stored`);
       await templates.tagIn(trx, version, row.recipe_options.tags);

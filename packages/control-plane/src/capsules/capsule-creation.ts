@@ -7,6 +7,7 @@ import { orNotBuilt } from "../templates/first-use.ts";
 import type { FirstUseBuilds } from "../templates/first-use.ts";
 import type { TemplateCopies } from "../templates/template-copies.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
+import type { TemplateUses } from "../templates/template-uses.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import type { CapsuleStart, CapsuleStarts } from "./capsule-starts.ts";
 import type { CreateRequest, SizedRequest } from "./create-request.ts";
@@ -45,6 +46,7 @@ export interface CapsuleCreationDeps {
   readonly copies: Pick<TemplateCopies, "requireReachable">;
   readonly operations: Operations;
   readonly templates: TemplatesService;
+  readonly templateUses: Pick<TemplateUses, "add">;
   /** Builds built-in templates that are not there yet; undefined where the operator does. */
   readonly firstUse?: FirstUseBuilds | undefined;
   readonly clock: Clock;
@@ -82,7 +84,7 @@ export class CapsuleCreation {
     request: CreateRequest,
     { client, idempotencyKey, found, moment, requireEgress }: CreateOptions,
   ): Promise<CapsuleRow> {
-    const { copies, database, operations, reservations, storageQuota, unanswered } = this.#deps;
+    const { copies, database, operations, reservations, storageQuota, templateUses, unanswered } = this.#deps;
     let earlier =
       idempotencyKey &&
       (await idempotencyQueries.findIdempotencyKey(database.db, teamId, idempotencyKey.key));
@@ -128,12 +130,13 @@ export class CapsuleCreation {
       const signals = [limit, cancel.signal, ...(idempotencyKey ? [] : [client.left])];
       this.#cancels.set(reserved.id, cancel);
       const started = operations
-        .finishRecorded([reserved.operationId], "create", () =>
-          this.#start(
-            { ...reserved, teamId, template, sized, moment, signal: AbortSignal.any(signals) },
-            followed,
-          ),
-        )
+        .finishRecorded([reserved.operationId], "create", async () => {
+          const signal = AbortSignal.any(signals);
+          const row = await this.#start({ ...reserved, teamId, template, sized, moment, signal }, followed);
+          // Those of builds are no use of it.
+          if (!found) templateUses.add(template.hostKey);
+          return row;
+        })
         .finally(() => this.#cancels.delete(reserved.id));
       return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
     }

@@ -21,6 +21,9 @@ export interface ForkOptions {
   readonly client: WaitingClient;
 }
 
+/** A child of a fork: it runs, or could not be started. */
+export type ForkedChild = { readonly row: CapsuleRow } | { readonly error: WrennError };
+
 export interface CapsuleForksDeps {
   readonly transactions: QueuedTransactions;
   readonly rows: CapsuleRows;
@@ -44,11 +47,63 @@ export class CapsuleForks {
    *
    * @throws WrennError `capsule_not_running`, `quota_exceeded`, and of the host; `client_left`.
    */
-  async fork(
+  async fork(teamId: string, publicId: string, options: ForkOptions): Promise<readonly CapsuleRow[]> {
+    return await this.#fork(teamId, publicId, options, async (source, children) => {
+      const { rows } = this.#deps;
+      const started = await asHostCalls(() =>
+        this.#start("forkCapsule", source, children, options.client.left),
+      );
+      return await Promise.all(
+        children.map((child, index) => rows.recordStatus(child, started[index] ?? missing(child))),
+      );
+    });
+  }
+
+  /**
+   * Like {@link fork}, but a child that cannot be started leaves the others.
+   *
+   * @returns in the order of the children.
+   */
+  async forkEach(teamId: string, publicId: string, options: ForkOptions): Promise<readonly ForkedChild[]> {
+    return await this.#fork(teamId, publicId, options, async (source, children) => {
+      const { left } = options.client;
+      const started = await asHostCalls(async () => {
+        try {
+          return await this.#start("forkEach", source, children, left);
+        } catch (error) {
+          // A host of an earlier version starts all of them or none.
+          if (!WrennError.is(error, "route_not_found")) throw error;
+          return await this.#start("forkCapsule", source, children, left);
+        }
+      });
+      return await Promise.all(
+        children.map((child, index) => this.#recordChild(child, started[index] ?? missing(child))),
+      );
+    });
+  }
+
+  async #recordChild(child: CapsuleRow, status: CapsuleStatus): Promise<ForkedChild> {
+    const { rows } = this.#deps;
+    if (status.state === "failed") {
+      const problem = status.problem ?? "the host does not say why";
+      await rows.change(child.id, ["pending"], { status: "error", problem });
+      return { error: new WrennError("operation_failed", { operation: "starting the fork", problem }) };
+    }
+    try {
+      return { row: await rows.recordStatus(child, status) };
+    } catch (error) {
+      // It was destroyed while it was started.
+      if (!WrennError.is(error, "capsule_not_found")) throw error;
+      return { error };
+    }
+  }
+
+  async #fork<T>(
     teamId: string,
     publicId: string,
     { count, client }: ForkOptions,
-  ): Promise<readonly CapsuleRow[]> {
+    start: (source: CapsuleRow, children: readonly CapsuleRow[]) => Promise<T>,
+  ): Promise<T> {
     const { rows, operations, unanswered } = this.#deps;
     const source = await rows.getInState(teamId, publicId, ["running", "paused"]);
     if (source.status === "paused" && source.kept !== "disk")
@@ -59,12 +114,9 @@ export class CapsuleForks {
     const followed = unanswered.follow(ids, client, { isRepeatable: false });
     return await operations.finish(operationIds, "fork", async () => {
       try {
-        const started = await asHostCalls(() => this.#start(source, children, client.left));
-        const running = await Promise.all(
-          children.map((child, index) => rows.recordStatus(child, started[index] ?? missing(child))),
-        );
+        const started = await start(source, children);
         await unanswered.markAnswering(ids);
-        return running;
+        return started;
       } catch (error) {
         if (client.left.aborted) {
           // The children are destroyed by the rule that follows the request. Until then this operation keeps them from being taken
@@ -124,12 +176,13 @@ export class CapsuleForks {
   }
 
   async #start(
+    way: "forkCapsule" | "forkEach",
     source: CapsuleRow,
     children: readonly CapsuleRow[],
     left: AbortSignal,
   ): Promise<readonly CapsuleStatus[]> {
     left.throwIfAborted();
-    return await this.#deps.fleet.of(source).forkCapsule(
+    return await this.#deps.fleet.of(source)[way](
       formatId("capsule", source.id),
       children.map((child) => ({
         id: formatId("capsule", child.id),

@@ -3,6 +3,7 @@ import type { Clock } from "@wrenn/core";
 import { capsuleListQueries, capsuleQueries } from "@wrenn/database";
 import type {
   CapsuleChange,
+  CapsuleFilter,
   CapsuleListOptions,
   CapsuleRow,
   CapsuleRowStatus,
@@ -110,6 +111,10 @@ export class CapsuleRows {
     options?: CapsuleListOptions,
   ): ReturnType<typeof capsuleListQueries.listCapsules> {
     return await capsuleListQueries.listCapsules(this.#database.db, teamId, options);
+  }
+
+  async count(teamId: string, filter: CapsuleFilter): Promise<number> {
+    return await capsuleListQueries.countCapsules(this.#database.db, teamId, filter);
   }
 
   /**

@@ -2,6 +2,7 @@ import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
+import { currentActor } from "../http/current-identity.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
@@ -83,6 +84,7 @@ export class CapsuleSnapshots {
         diskMib: row.disk_mb,
         envNames: row.env_names,
         madeOf: row.id,
+        actor: currentActor(),
         ...defined({
           network: row.network ?? undefined,
           user: row.default_user ?? undefined,

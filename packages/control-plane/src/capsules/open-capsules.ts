@@ -18,12 +18,13 @@ import type { ReservationsDeps } from "./reservations.ts";
 import { StorageQuota } from "./storage-quota.ts";
 import { UnansweredCreates } from "./unanswered-creates.ts";
 import type { UnansweredCreatesDeps } from "./unanswered-creates.ts";
+import { TemplateUses } from "../templates/template-uses.ts";
 import type { TemplateCopies } from "../templates/template-copies.ts";
 import { RunningCapsules } from "./running-capsules.ts";
 
 export type OpenCapsulesDeps = Omit<
   CapsuleCreationDeps,
-  "copies" | "rows" | "reservations" | "starts" | "storageQuota" | "unanswered"
+  "copies" | "rows" | "reservations" | "starts" | "storageQuota" | "templateUses" | "unanswered"
 > &
   Omit<CapsuleStartsDeps, "copies"> &
   Omit<ReservationsDeps, "unanswered"> &
@@ -47,6 +48,7 @@ export interface Capsules {
   readonly changes: CapsuleChanges;
   readonly measurements: CapsuleMeasurements;
   readonly unanswered: UnansweredCreates;
+  readonly templateUses: TemplateUses;
   /** Ends the subscription to the hosts and waits for operations that were begun. */
   readonly close: () => Promise<void>;
 }
@@ -58,8 +60,9 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
   const unanswered = new UnansweredCreates(deps);
   const reservations = new Reservations({ ...deps, unanswered });
   const starts = new CapsuleStarts(deps);
+  const templateUses = new TemplateUses(deps);
   const creation = new CapsuleCreation(
-    { ...deps, rows, reservations, starts, storageQuota, unanswered },
+    { ...deps, rows, reservations, starts, storageQuota, templateUses, unanswered },
     options,
   );
   const lifecycle = new CapsuleLifecycle({ ...deps, rows, cancelCreation: (id) => creation.cancel(id) });
@@ -78,9 +81,11 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
     measurements: new CapsuleMeasurements({ ...deps, rows }),
     networks: new CapsuleNetworks({ ...deps, rows, changes, running }),
     changes,
+    templateUses,
     close: async () => {
       unsubscribe();
       await deps.operations.close();
+      await templateUses.close();
     },
   };
 }

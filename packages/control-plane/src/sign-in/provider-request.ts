@@ -1,4 +1,4 @@
-import { defined, problemOf, withDeadline, WrennError } from "@wrenn/core";
+import { boundedJson, defined, problemOf, withDeadline, WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
@@ -36,9 +36,9 @@ export async function requestJson<S extends TSchema>(
   const failed = (problem: string, cause?: unknown): WrennError =>
     new WrennError("provider_failed", { provider, problem: `${new URL(url).host} ${problem}` }, { cause });
   let status: number;
-  let text: string;
+  let json: unknown;
   try {
-    [status, text] = await withDeadline("its answer", answerMs, signal, async (within) => {
+    [status, json] = await withDeadline("its answer", answerMs, signal, async (within) => {
       const response = await fetch(url, {
         method: form ? "POST" : "GET",
         headers: { accept: "application/json", "user-agent": "wrenn", ...headers },
@@ -46,12 +46,11 @@ export async function requestJson<S extends TSchema>(
         redirect: "manual",
         signal: within,
       });
-      return [response.status, await boundedText(response)] as const;
+      return [response.status, await boundedJson(response, MAX_BYTES)] as const;
     });
   } catch (error) {
     throw failed(`does not answer: ${problemOf(error)}`, error);
   }
-  const json = parsed(text);
   if (status !== 200) throw failed(`answered ${status}${refusalOf(json)}`);
   if (json === undefined) throw failed("answered no JSON");
   const fields = Value.Clean(shape, json);
@@ -59,29 +58,7 @@ export async function requestJson<S extends TSchema>(
   return fields;
 }
 
-/** Undefined for what is no JSON; the parser's message would quote the text. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The error code of a refusal (RFC 6749 §5.2), which is a word; its description may be anything. */
 export function refusalOf(json: unknown): string {
   return Value.Check(Refusal, json) ? ` (${json.error})` : "";
-}
-
-/** Of the body as it is after decompression. */
-async function boundedText(response: Response): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of response.body ?? []) {
-    size += piece.byteLength;
-    // Leaving the loop cancels the rest.
-    if (size > MAX_BYTES) throw new Error(`its answer is larger than ${MAX_BYTES} bytes`);
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString("utf8");
 }

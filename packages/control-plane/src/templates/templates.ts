@@ -1,7 +1,7 @@
 import { defined, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { DEFAULT_TAG, discardedTemplateQueries, templateQueries } from "@wrenn/database";
-import type { Database, TemplateOfTeam, TemplateRow, TemplateSettings, Trx } from "@wrenn/database";
+import type { Actor, Database, TemplateOfTeam, TemplateRow, TemplateSettings, Trx } from "@wrenn/database";
 import type { NetworkRules, TemplateFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
@@ -59,6 +59,8 @@ export interface NewSnapshot {
   readonly buildKey?: string | undefined;
   /** UUID of the capsule that it is made of. */
   readonly madeOf?: string | undefined;
+  /** Who makes it. */
+  readonly actor?: Actor | undefined;
 }
 
 /** Templates: the built-in ones of the hosts, those that the platform made of its capsules for everybody, and those of teams. */

@@ -92,6 +92,22 @@ export async function listApiKeys(
     .execute();
 }
 
+/** Names a key of a team; answers it when it is there. */
+export async function renameApiKey(
+  db: Db,
+  teamId: string,
+  id: string,
+  name: string,
+): Promise<ApiKeyRow | undefined> {
+  return await db
+    .updateTable("api_keys")
+    .set({ name })
+    .where("id", "=", id)
+    .where("team_id", "=", teamId)
+    .returningAll()
+    .executeTakeFirst();
+}
+
 /** Removes a key of a team; answers it when it was there. */
 export async function deleteApiKey(db: Db, teamId: string, id: string): Promise<ApiKeyRow | undefined> {
   return await db

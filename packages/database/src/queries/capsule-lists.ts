@@ -14,6 +14,8 @@ export interface CapsuleFilter {
   readonly templateName?: string;
   /** Pairs that a capsule has, all of them. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** At this time or later. */
+  readonly createdFrom?: Date;
   readonly createdAfter?: Date;
   readonly createdBefore?: Date;
 }
@@ -35,10 +37,8 @@ export async function listCapsules(
   teamId: string,
   { filter = {}, oldestFirst = false, page }: CapsuleListOptions = {},
 ): Promise<readonly (CapsuleRow & { readonly place?: string })[]> {
-  const { name, statuses, template, templateName, metadata, createdAfter, createdBefore } = filter;
   const order = oldestFirst ? "asc" : "desc";
-  return await db
-    .selectFrom("sandboxes")
+  return await matching(db, teamId, filter)
     .selectAll()
     .$if(page !== undefined, (query) =>
       query
@@ -46,6 +46,24 @@ export async function listCapsules(
         .where(beyond(page?.after, order, "created_at", "id"))
         .limit(page?.limit ?? 0),
     )
+    .orderBy("created_at", order)
+    .orderBy("id", order)
+    .execute();
+}
+
+/** How many capsules of a team that have not ended a filter matches. */
+export async function countCapsules(db: Db, teamId: string, filter: CapsuleFilter): Promise<number> {
+  const { count } = await matching(db, teamId, filter)
+    .select((eb) => eb.fn.countAll<string>().as("count"))
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+function matching(db: Db, teamId: string, filter: CapsuleFilter) {
+  const { name, statuses, template, templateName, metadata, createdFrom, createdAfter, createdBefore } =
+    filter;
+  return db
+    .selectFrom("sandboxes")
     .where("team_id", "=", teamId)
     .where(isLiving)
     .$if(name !== undefined, (query) => query.where("name", "=", name ?? ""))
@@ -57,11 +75,9 @@ export async function listCapsules(
     .$if(metadata !== undefined, (query) =>
       query.where(sql<SqlBool>`user_metadata @> ${JSON.stringify(metadata)}::jsonb`),
     )
+    .$if(createdFrom !== undefined, (query) => query.where("created_at", ">=", createdFrom ?? new Date()))
     .$if(createdAfter !== undefined, (query) => query.where("created_at", ">", createdAfter ?? new Date()))
-    .$if(createdBefore !== undefined, (query) => query.where("created_at", "<", createdBefore ?? new Date()))
-    .orderBy("created_at", order)
-    .orderBy("id", order)
-    .execute();
+    .$if(createdBefore !== undefined, (query) => query.where("created_at", "<", createdBefore ?? new Date()));
 }
 
 /** UUID of the capsule of a team that has this name and has not ended. */

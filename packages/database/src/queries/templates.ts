@@ -1,8 +1,11 @@
 import { sql } from "kysely";
 import type { RawBuilder, Selectable } from "kysely";
 import type { NetworkRules } from "@wrenn/protocol";
+import { parseId } from "@wrenn/core";
 import type { TemplateSettings } from "../build-tables.ts";
-import type { Db, TemplatesTable, Trx } from "../schema.ts";
+import type { Actor } from "../event-tables.ts";
+import type { Db, Trx } from "../schema.ts";
+import type { TemplatesTable } from "../template-tables.ts";
 
 /** The tag that a name without one stands for. */
 export const DEFAULT_TAG = "default";
@@ -37,6 +40,8 @@ export interface NewTemplate {
   readonly buildKey?: string | undefined;
   /** UUID of the capsule that it is made of. */
   readonly madeOf?: string | undefined;
+  /** Who makes it. */
+  readonly actor?: Actor | undefined;
 }
 
 /** The name of a version within a team. */
@@ -164,7 +169,7 @@ export async function putTemplate(
   // The row of the name is locked by this: changes of one template wait for each other.
   const { last_version: version } = await db
     .insertInto("template_names")
-    .values({ team_id: teamId, name, last_version: 1 })
+    .values({ team_id: teamId, name, last_version: 1, created_by: personOf(template.actor) })
     .onConflict((conflict) =>
       conflict.columns(["team_id", "name"]).doUpdateSet((eb) => ({
         last_version: eb("template_names.last_version", "+", 1),
@@ -198,6 +203,13 @@ export async function putTemplate(
     })
     .execute();
   return await moveTag(db, { teamId, name, tag }, template.id, tagged);
+}
+
+/** The person who acts, or who made the key that acts. */
+function personOf({ type, id }: Actor = { type: "system" }): RawBuilder<string | null> {
+  if (type === "user" && id !== undefined) return sql`${parseId("user", id)}::uuid`;
+  if (type !== "api_key" || id === undefined) return sql`null`;
+  return sql`(select created_by from api_keys where id = ${parseId("apiKey", id)})`;
 }
 
 /** The newest version of a template that a build with one of these keys has made. */

@@ -1,6 +1,8 @@
 import { toWire } from "@wrenn/control-plane";
 import type { OtherApi } from "@wrenn/control-plane";
 import { WrennError } from "@wrenn/core";
+import type { Static } from "typebox";
+import type { ErrorBody } from "./error-body.ts";
 import { clientOf } from "./unknown-routes.ts";
 import type { UnknownRoutes } from "./unknown-routes.ts";
 
@@ -12,18 +14,25 @@ const statuses: Readonly<Partial<Record<string, number>>> = {
   invalid_id: 404,
 };
 
+/** An error as a part of an answer. */
+export function errorEntry({ entry, message, reason, remedy }: WrennError): Static<typeof ErrorBody> {
+  return bodyOf(entry.status, { message, reason, remedy });
+}
+
+function bodyOf(
+  ownStatus: number,
+  { message, reason, remedy }: Pick<WrennError, "message" | "remedy"> & { readonly reason: string },
+): Static<typeof ErrorBody> {
+  return { code: statuses[reason] ?? ownStatus, message: `${message}. ${remedy}`, error_code: reason };
+}
+
 /** Errors as clients of this API read them: `code` is the status as a number, `error_code` our reason. */
 export function e2bAnswers(unknown: UnknownRoutes): OtherApi["answers"] {
   return {
     refusal: (error, request, logger) => {
       const wire = toWire(error, request.id, logger);
-      const { message, reason, remedy } = wire.body.error;
-      const status = statuses[reason] ?? wire.status;
-      return {
-        status,
-        headers: wire.headers,
-        body: { code: status, message: `${message}. ${remedy}`, error_code: reason },
-      };
+      const body = bodyOf(wire.status, wire.body.error);
+      return { status: body.code, headers: wire.headers, body };
     },
     noRoute: ({ method, url, headers }) => {
       const path = url.split("?")[0] ?? "";

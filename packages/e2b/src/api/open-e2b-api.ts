@@ -17,6 +17,7 @@ import { UploadLinks } from "../templates/upload-links.ts";
 import { registerUploadLinks, registerUploads } from "../templates/upload-routes.ts";
 import { e2bAnswers } from "./e2b-answers.ts";
 import { registerGaps } from "./gap-routes.ts";
+import { registerKeys } from "./key-routes.ts";
 import { registerTeam } from "./team-routes.ts";
 import type { UnknownRoutes } from "./unknown-routes.ts";
 
@@ -28,6 +29,8 @@ export interface E2bApiDeps {
   readonly unknown: UnknownRoutes;
   /** By which clients reach ports of sandboxes over TLS; undefined where they cannot. */
   readonly domain: () => string | undefined;
+  /** For registries of images. */
+  readonly fetch: typeof fetch;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -39,6 +42,7 @@ export async function openE2bApi({
   key,
   unknown,
   domain,
+  fetch,
   clock,
   random,
 }: E2bApiDeps): Promise<OpenedApi> {
@@ -51,13 +55,14 @@ export async function openE2bApi({
     addPublicRoutes: async (group) => await registerUploads(group, { services, links }),
     addRoutes: (group) => {
       registerTeam(group, { services });
+      registerKeys(group, { services });
       registerLists(group, { services, json });
       registerCreate(group, { services, json });
       registerSandbox(group, { services, sandboxes, runs, json });
       registerFork(group, { services, sandboxes, json });
       registerSnapshots(group, { services, sandboxes, clock, random });
       registerTemplates(group, { services });
-      registerBuilds(group, { services, random });
+      registerBuilds(group, { services, fetch, clock, random });
       registerUploadLinks(group, { services, links });
       registerMetrics(group, { services, sandboxes, clock });
       registerLogs(group, { services, sandboxes });

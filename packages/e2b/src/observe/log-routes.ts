@@ -1,10 +1,12 @@
 import { teamOf } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
+import { defined } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { errors } from "../api/error-body.ts";
 import type { OwnSandboxes } from "../sandboxes/own-sandboxes.ts";
 import { SandboxParams } from "../sandboxes/sandbox-routes.ts";
+import { isAtLeast, levelOfEntry, LogLevel } from "./log-levels.ts";
 
 const DEFAULT_LIMIT = 1000;
 const BEGINNING = { console: 0, event: "0" };
@@ -13,7 +15,7 @@ const SOURCES: ReadonlySet<"console" | "platform"> = new Set(["console", "platfo
 const Entry = Type.Object({
   timestamp: Type.String(),
   message: Type.String(),
-  level: Type.String(),
+  level: LogLevel,
   fields: Type.Record(Type.String(), Type.String()),
 });
 type Entry = Static<typeof Entry>;
@@ -30,11 +32,11 @@ export function registerLogs(app: App, { services, sandboxes }: SandboxLogRoutes
     const { capsuleId } = await sandboxes.get(team, sandboxId);
     const query = { sources: SOURCES, after: BEGINNING, since };
     const { entries } = await services.logs.readLast(team, capsuleId, query, Infinity);
-    return entries.map(({ timestamp, message, source, event }) => ({
-      timestamp,
-      message,
-      level: "info",
-      fields: { logger: source, ...(event === undefined ? {} : { event }) },
+    return entries.map((entry) => ({
+      timestamp: entry.timestamp,
+      message: entry.message,
+      level: levelOfEntry(entry),
+      fields: { logger: entry.source, ...defined({ event: entry.event }) },
     }));
   };
 
@@ -78,7 +80,7 @@ export function registerLogs(app: App, { services, sandboxes }: SandboxLogRoutes
           cursor: Type.Optional(Type.Integer({ minimum: 0 })),
           limit,
           direction: Type.Optional(Type.Union([Type.Literal("forward"), Type.Literal("backward")])),
-          level: Type.Optional(Type.String({ maxLength: 16 })),
+          level: Type.Optional(LogLevel),
           search: Type.Optional(Type.String({ maxLength: 256 })),
         }),
         response: { 200: Type.Object({ logs: Type.Array(Entry) }), ...errors },
@@ -97,10 +99,4 @@ export function registerLogs(app: App, { services, sandboxes }: SandboxLogRoutes
       return { logs: isForward ? entries.slice(0, most) : entries.toReversed().slice(0, most) };
     },
   );
-}
-
-const levels = ["debug", "info", "warn", "error"];
-
-function isAtLeast(level: string, least: string | undefined): boolean {
-  return least === undefined || levels.indexOf(level) >= levels.indexOf(least);
 }

@@ -46,8 +46,8 @@ export function registerMetrics(app: App, { services, sandboxes, clock }: Metric
         cpuUsedPct: point.cpuPercent,
         memUsed: point.memoryBytes,
         memTotal: point.memoryTotalBytes ?? row.memory_mb * MIB,
-        // Not measured here: the guest's page cache is not part of `memUsed`.
-        memCache: 0,
+        // Guests that run since an earlier release do not say.
+        memCache: point.memoryCachedBytes ?? 0,
         diskUsed: point.diskUsedBytes ?? point.diskBytes,
         diskTotal: point.diskTotalBytes ?? row.disk_mb * MIB,
       }));

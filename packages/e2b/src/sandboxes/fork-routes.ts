@@ -1,8 +1,11 @@
 import { teamOf, waitingClient } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
 import { formatId, WrennError } from "@wrenn/core";
+import type { CapsuleRow } from "@wrenn/database";
 import { Type } from "typebox";
-import { errors } from "../api/error-body.ts";
+import type { Static } from "typebox";
+import { errorEntry } from "../api/e2b-answers.ts";
+import { ErrorBody, errors } from "../api/error-body.ts";
 import type { OwnSandboxes } from "./own-sandboxes.ts";
 import { Started } from "./sandbox-json.ts";
 import type { SandboxJson } from "./sandbox-json.ts";
@@ -19,8 +22,19 @@ export interface ForkRoutesDeps {
   readonly json: SandboxJson;
 }
 
-/** Sandboxes that start from the present moment of a running one. All of them start, or none. */
+/** A fork, or why there is none in its place. */
+const ForkEntry = Type.Union([Type.Object({ sandbox: Started }), Type.Object({ error: ErrorBody })]);
+
+/** Sandboxes that start from the present moment of a running one. One that cannot be started leaves the others. */
 export function registerFork(app: App, { services, sandboxes, json }: ForkRoutesDeps): void {
+  const endIn = async ({ id, team_id: team }: CapsuleRow, seconds: number): Promise<CapsuleRow> => {
+    const { changes } = services.capsules;
+    const child = formatId("capsule", id);
+    // Its later runs last as long, too.
+    await changes.change(team, child, { maxLifetimeSec: seconds });
+    return await changes.extend(team, child, { fromNowSec: seconds });
+  };
+
   app.post(
     "/sandboxes/:sandboxID/fork",
     {
@@ -33,7 +47,7 @@ export function registerFork(app: App, { services, sandboxes, json }: ForkRoutes
             count: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_FORK })),
           }),
         ),
-        response: { 201: Type.Array(Type.Object({ sandbox: Started })), ...errors },
+        response: { 201: Type.Array(ForkEntry), ...errors },
       },
     },
     async (request, reply) => {
@@ -46,14 +60,17 @@ export function registerFork(app: App, { services, sandboxes, json }: ForkRoutes
         throw new WrennError("sandbox_paused_already", { sandbox: sandboxID });
       services.limits.create(team, count);
       const client = waitingClient(reply);
-      const { forks, changes } = services.capsules;
-      const children = await forks.fork(team, sandbox.capsuleId, { count, client });
-      const rows = await Promise.all(
-        children.map(async ({ id }) => {
-          const child = formatId("capsule", id);
-          // Its later runs last as long, too.
-          await changes.change(team, child, { maxLifetimeSec: seconds });
-          return await changes.extend(team, child, { fromNowSec: seconds });
+      const children = await services.capsules.forks.forkEach(team, sandbox.capsuleId, { count, client });
+      const entries = await Promise.all(
+        children.map(async (child): Promise<Static<typeof ForkEntry>> => {
+          if ("error" in child) return { error: errorEntry(child.error) };
+          try {
+            return { sandbox: json.started(await endIn(child.row, seconds)) };
+          } catch (error) {
+            // Somebody has killed it.
+            if (error instanceof WrennError) return { error: errorEntry(error) };
+            throw error;
+          }
         }),
       );
       await services.record(request, {
@@ -62,7 +79,7 @@ export function registerFork(app: App, { services, sandboxes, json }: ForkRoutes
         action: "fork",
       });
       await client.requirePresent();
-      return await reply.status(201).send(rows.map((row) => ({ sandbox: json.started(row) })));
+      return await reply.status(201).send(entries);
     },
   );
 }

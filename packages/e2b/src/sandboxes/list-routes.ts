@@ -12,6 +12,8 @@ import { metadataFilter } from "./metadata-filter.ts";
 import { Listed } from "./sandbox-json.ts";
 import type { SandboxJson } from "./sandbox-json.ts";
 
+/** Running sandboxes that the filters of a list match. */
+const TOTAL_RUNNING = "x-total-running";
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 /** Statuses of capsules behind each state of sandboxes. */
@@ -47,9 +49,11 @@ export function registerLists(app: App, { services, json }: ListRoutesDeps): voi
         response: { 200: Type.Array(Listed), ...errors },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const filter = { statuses: statusesOf("running"), ...pairs(request.query.metadata) };
-      return (await rows.list(teamOf(request), { filter })).map((row) => json.listed(row));
+      const found = await rows.list(teamOf(request), { filter });
+      reply.header(TOTAL_RUNNING, found.length);
+      return found.map((row) => json.listed(row));
     },
   );
 
@@ -57,35 +61,37 @@ export function registerLists(app: App, { services, json }: ListRoutesDeps): voi
     "/v2/sandboxes",
     { schema: { querystring: ListQuery, response: { 200: Type.Array(Listed), ...errors } } },
     async (request, reply) => {
+      const team = teamOf(request);
       const { limit = MAX_PAGE, nextToken, order = "desc" } = request.query;
-      const since = startOf(request.query.startedAfter);
+      const filter = filterOf(request.query);
       const page = {
         limit: limit + 1,
         ...defined({ after: placeOfToken(nextToken, isPlace) }),
       };
-      const found = await rows.list(teamOf(request), {
-        filter: filterOf(request.query, since),
-        oldestFirst: order === "asc",
-        page,
-      });
+      const found = await rows.list(team, { filter, oldestFirst: order === "asc", page });
       const shown = found.slice(0, limit);
       const place = shown.at(-1)?.place;
       if (found.length > limit && place !== undefined) linkPage(reply, place);
-      // The database counts microseconds: what began in the millisecond before `since` is not meant.
-      return shown
-        .filter((row) => since === undefined || row.created_at >= since)
-        .map((row) => json.listed(row));
+      reply.header(TOTAL_RUNNING, await countRunning(team, filter));
+      return shown.map((row) => json.listed(row));
     },
   );
+
+  /** Of all pages. */
+  const countRunning = async (team: string, filter: CapsuleFilter): Promise<number> => {
+    const statuses = statusesOf("running").filter((status) => filter.statuses?.includes(status));
+    return statuses.length === 0 ? 0 : await rows.count(team, { ...filter, statuses });
+  };
 }
 
-function filterOf(query: Static<typeof ListQuery>, since: Date | undefined): CapsuleFilter {
+function filterOf(query: Static<typeof ListQuery>): CapsuleFilter {
   const { template } = query;
   return {
     ...pairs(query.metadata),
     statuses: statusesOf(...[query.state ?? ["running", "paused"]].flat()),
     ...(template === undefined ? {} : { templateName: nameOf(template) }),
-    ...(since === undefined ? {} : { createdAfter: new Date(since.getTime() - 1) }),
+    // Compared with all digits of the database: it includes what began in the millisecond that clients were shown.
+    ...defined({ createdFrom: startOf(query.startedAfter) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { formatReference, parseReference } from "@wrenn/oci";
 import { parseRecipe, planRecipe } from "@wrenn/recipe";
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { RegistryFields } from "../registries/registry-login.ts";
 import { COPY_SCRIPT, STAGE } from "./copy-script.ts";
 import { templateReference } from "./template-reference.ts";
 
@@ -35,13 +36,7 @@ type Step = Static<typeof Step>;
 export const BuildFields = Type.Object({
   fromImage: Type.Optional(Type.String({ maxLength: 512 })),
   fromTemplate: Type.Optional(Type.String({ maxLength: 256 })),
-  fromImageRegistry: Type.Optional(
-    Type.Object({
-      type: Type.String(),
-      username: Type.Optional(Type.String({ maxLength: 1024 })),
-      password: Type.Optional(Type.String({ maxLength: MAX_ARGUMENT })),
-    }),
-  ),
+  fromImageRegistry: Type.Optional(RegistryFields),
   startCmd: Type.Optional(Type.String({ maxLength: MAX_ARGUMENT })),
   readyCmd: Type.Optional(Type.String({ maxLength: MAX_ARGUMENT })),
   force: Type.Optional(Type.Boolean()),

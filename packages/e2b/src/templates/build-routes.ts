@@ -1,11 +1,14 @@
 import { teamOf } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
-import { formatId, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import { formatId, isUuid, WrennError } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
 import { announcedBuildQueries, DEFAULT_TAG } from "@wrenn/database";
 import type { AnnouncedBuild, BuildRow } from "@wrenn/database";
 import { Type } from "typebox";
 import { errors } from "../api/error-body.ts";
+import { isAtLeast, levelOfLine, LogLevel } from "../observe/log-levels.ts";
+import { registryLogin } from "../registries/registry-login.ts";
+import type { RegistryPassword } from "../registries/ecr-login.ts";
 import { baseOf, BuildFields, readinessCheck, recipeOf } from "./build-recipe.ts";
 import type { BuildBase, ClientRecipe } from "./build-recipe.ts";
 import { BuildLogEntry, BuildState, buildState, logEntries } from "./build-status.ts";
@@ -15,21 +18,26 @@ import { ownName, requireTag } from "./template-reference.ts";
 
 /** What clients that send no sizes expect. */
 const [VCPUS, MEMORY_MIB] = [2, 1024];
+/** For the login at a registry. */
+const LOGIN_MS = 15_000;
 /** Announced builds of a team that are kept. */
 const KEPT = 100;
 /** Entries of a log in one answer. */
 const MAX_ENTRIES = 100;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** What a build keeps of its log is bounded. */
+const ALL_LINES = Number.MAX_SAFE_INTEGER;
 
 const BuildParams = Type.Object({ templateID: Type.String(), buildID: Type.String() });
 
 export interface TemplateBuildRoutesDeps {
   readonly services: SharedServices;
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
   readonly random: Random;
 }
 
 /** Builds of templates: announced first, then started with their steps, and looked at until they have ended. */
-export function registerBuilds(app: App, { services, random }: TemplateBuildRoutesDeps): void {
+export function registerBuilds(app: App, { services, fetch, clock, random }: TemplateBuildRoutesDeps): void {
   const { database } = services;
   registerBuildLogs(app, services);
 
@@ -99,7 +107,10 @@ export function registerBuilds(app: App, { services, random }: TemplateBuildRout
       const team = teamOf(request);
       const announced = await findAnnounced(services, team, request.params.buildID);
       if (!announced) throw new WrennError("build_not_found", {});
-      const row = await start(services, announced, request.body);
+      const { fromImageRegistry: registry } = request.body;
+      const signal = AbortSignal.timeout(LOGIN_MS);
+      const login = registry && (await registryLogin(registry, { fetch, clock }, signal));
+      const row = await start(services, announced, request.body, login);
       await services.record(request, {
         resource: "build",
         resourceId: formatId("build", row.id),
@@ -120,7 +131,7 @@ function registerBuildLogs(app: App, services: SharedServices): void {
         querystring: Type.Object({
           logsOffset: Type.Optional(Type.Integer({ minimum: 0 })),
           limit: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ENTRIES })),
-          level: Type.Optional(Type.String()),
+          level: Type.Optional(LogLevel),
         }),
         response: { 200: BuildState, ...errors },
       },
@@ -128,12 +139,17 @@ function registerBuildLogs(app: App, services: SharedServices): void {
     async (request) => {
       const team = teamOf(request);
       const { buildID } = request.params;
-      const { logsOffset = 0, limit = MAX_ENTRIES } = request.query;
+      const { logsOffset = 0, limit = MAX_ENTRIES, level } = request.query;
       const announced = await findAnnounced(services, team, buildID);
       try {
         const id = buildIdOf(buildID);
-        const { build, lines } = await services.builds.log(team, id, logsOffset, limit);
-        return buildState(build, lines);
+        if (level === undefined) {
+          const { build, lines } = await services.builds.log(team, id, logsOffset, limit);
+          return buildState(build, lines);
+        }
+        const { build, lines } = await services.builds.log(team, id, 0, ALL_LINES);
+        const found = lines.filter((line) => isAtLeast(levelOfLine(line), level));
+        return buildState(build, found.slice(logsOffset, logsOffset + limit));
       } catch (error) {
         if (!announced || !WrennError.is(error, "build_not_found")) throw error;
         const { id, name } = announced;
@@ -151,20 +167,22 @@ function registerBuildLogs(app: App, services: SharedServices): void {
           cursor: Type.Optional(Type.Integer({ minimum: 0 })),
           limit: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ENTRIES })),
           direction: Type.Optional(Type.Union([Type.Literal("forward"), Type.Literal("backward")])),
-          level: Type.Optional(Type.String()),
+          level: Type.Optional(LogLevel),
           source: Type.Optional(Type.String()),
         }),
         response: { 200: Type.Object({ logs: Type.Array(BuildLogEntry) }), ...errors },
       },
     },
     async (request) => {
-      const { cursor, limit = MAX_ENTRIES, direction = "forward" } = request.query;
+      const { cursor, limit = MAX_ENTRIES, direction = "forward", level } = request.query;
       const id = buildIdOf(request.params.buildID);
-      const { build, lines } = await services.builds.log(teamOf(request), id, 0, Number.MAX_SAFE_INTEGER);
+      const { build, lines } = await services.builds.log(teamOf(request), id, 0, ALL_LINES);
       const isForward = direction === "forward";
-      const within = lines.filter(({ at }) =>
-        isForward ? at.getTime() >= (cursor ?? 0) : at.getTime() <= (cursor ?? Infinity),
-      );
+      const within = lines.filter((line) => {
+        const at = line.at.getTime();
+        const isOnSide = isForward ? at >= (cursor ?? 0) : at <= (cursor ?? Infinity);
+        return isOnSide && isAtLeast(levelOfLine(line), level);
+      });
       return { logs: logEntries(build, (isForward ? within : within.toReversed()).slice(0, limit)) };
     },
   );
@@ -172,7 +190,7 @@ function registerBuildLogs(app: App, services: SharedServices): void {
 
 /** @throws WrennError `build_not_found` for a text that is no id. */
 function buildIdOf(uuid: string): string {
-  if (!UUID.test(uuid)) throw new WrennError("build_not_found", {});
+  if (!isUuid(uuid)) throw new WrennError("build_not_found", {});
   return formatId("build", uuid);
 }
 
@@ -181,16 +199,16 @@ async function findAnnounced(
   teamId: string,
   id: string,
 ): Promise<AnnouncedBuild | undefined> {
-  return UUID.test(id) ? await announcedBuildQueries.findAnnounced(database.db, teamId, id) : undefined;
+  return isUuid(id) ? await announcedBuildQueries.findAnnounced(database.db, teamId, id) : undefined;
 }
 
 async function start(
   services: SharedServices,
   build: AnnouncedBuild,
   fields: BuildFields,
+  login: RegistryPassword | undefined,
 ): Promise<BuildRow> {
   const { builds, archives } = services;
-  const login = loginOf(fields);
   const recipe = recipeOf(fields, await baseFacts(services, build.team_id, fields));
   const [tag = DEFAULT_TAG, ...tags] = build.tags;
   const archive = await archiveOf(services, build.team_id, recipe);
@@ -232,19 +250,6 @@ async function baseFacts(
   if (!isTemplate) return {};
   const { user, cwd } = await templates.find(teamId, from);
   return { user, cwd };
-}
-
-function loginOf({ fromImageRegistry: registry }: BuildFields) {
-  if (!registry) return undefined;
-  const { type, username, password } = registry;
-  if (type !== "registry")
-    throw new WrennError("e2b_not_offered", { feature: `fromImageRegistry of type ${type.slice(0, 32)}` });
-  if (username === undefined || password === undefined)
-    throw new WrennError("invalid_field", {
-      field: "fromImageRegistry",
-      problem: "needs username and password",
-    });
-  return { username, password };
 }
 
 /** The uploaded files of all steps as one archive, with a directory for each step; undefined when no step takes files. */

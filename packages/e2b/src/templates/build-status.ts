@@ -2,12 +2,13 @@ import type { BuildLine, BuildRow, BuildStatus } from "@wrenn/database";
 import { defined } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { levelOfLine, LogLevel } from "../observe/log-levels.ts";
 import { clientSteps } from "./client-steps.ts";
 import type { ClientStep } from "./client-steps.ts";
 
 const LogEntry = Type.Object({
   timestamp: Type.String(),
-  level: Type.String(),
+  level: LogLevel,
   message: Type.String(),
   step: Type.Optional(Type.String()),
 });
@@ -68,7 +69,7 @@ function entryOf(line: BuildLine, steps: ReadonlyMap<number, ClientStep>): Stati
   const number = steps.get(line.step)?.number;
   return {
     timestamp: line.at.toISOString(),
-    level: line.stream === "stderr" ? "warn" : "info",
+    level: levelOfLine(line),
     message: line.text,
     ...defined({ step: number === undefined ? undefined : String(number) }),
   };

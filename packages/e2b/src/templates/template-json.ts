@@ -1,4 +1,4 @@
-import type { TemplateRow } from "@wrenn/database";
+import type { TemplateRow, TemplateUse } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { ENVD_VERSION } from "../envd-version.ts";
@@ -14,8 +14,8 @@ export const ListedTemplate = Type.Object({
   names: Type.Array(Type.String()),
   createdAt: Type.String(),
   updatedAt: Type.String(),
-  createdBy: Type.Null(),
-  lastSpawnedAt: Type.Null(),
+  createdBy: Type.Union([Type.Object({ id: Type.String(), email: Type.String() }), Type.Null()]),
+  lastSpawnedAt: Type.Union([Type.String(), Type.Null()]),
   spawnCount: Type.Integer(),
   buildCount: Type.Integer(),
   envdVersion: Type.String(),
@@ -35,7 +35,11 @@ export const TemplateBuildItem = Type.Object({
 });
 
 /** A template by the version that stands for it. */
-export function listedTemplate(row: TemplateRow, slug: string): Static<typeof ListedTemplate> {
+export function listedTemplate(
+  row: TemplateRow,
+  use: TemplateUse | undefined,
+  slug: string,
+): Static<typeof ListedTemplate> {
   const at = row.created_at.toISOString();
   return {
     templateID: row.name,
@@ -48,9 +52,9 @@ export function listedTemplate(row: TemplateRow, slug: string): Static<typeof Li
     names: [`${slug}/${row.name}`],
     createdAt: at,
     updatedAt: at,
-    createdBy: null,
-    lastSpawnedAt: null,
-    spawnCount: 0,
+    createdBy: use?.createdBy ?? null,
+    lastSpawnedAt: use?.lastSpawnedAt?.toISOString() ?? null,
+    spawnCount: use?.spawnCount ?? 0,
     // Versions are numbered by the builds and snapshots that made them.
     buildCount: row.version,
     envdVersion: ENVD_VERSION,

@@ -17,13 +17,15 @@ export interface TemplateRoutesDeps {
 
 /** Templates of the team: look, delete, publish. */
 export function registerTemplates(app: App, { services }: TemplateRoutesDeps): void {
-  const { database, fleet, templates } = services;
+  const { capsules, database, fleet, templates } = services;
+  const { templateUses } = capsules;
   const versions = new TemplateVersions(database, fleet);
   const own = async (teamId: string, text: string) =>
     ownName(text, await teamSlug(database, teamId), "templateID");
   const list = async (teamId: string) => {
     const slug = await teamSlug(database, teamId);
-    return (await templates.list(teamId)).map((row) => listedTemplate(row, slug));
+    const uses = await templateUses.list(teamId);
+    return (await templates.list(teamId)).map((row) => listedTemplate(row, uses.get(row.name), slug));
   };
 
   app.get(
@@ -82,6 +84,7 @@ export function registerTemplates(app: App, { services }: TemplateRoutesDeps): v
             names: Type.Array(Type.String()),
             createdAt: Type.String(),
             updatedAt: Type.String(),
+            lastSpawnedAt: ListedTemplate.properties.lastSpawnedAt,
             spawnCount: Type.Integer(),
             builds: Type.Array(TemplateBuildItem),
           }),
@@ -95,17 +98,13 @@ export function registerTemplates(app: App, { services }: TemplateRoutesDeps): v
       const rows = await templateQueries.listVersions(database.db, team, name);
       const [newest] = rows;
       if (!newest) throw new WrennError("template_not_found", { template: name });
-      const {
-        templateID,
-        public: isPublic,
-        aliases,
-        names,
-        updatedAt,
-        spawnCount,
-      } = listedTemplate(newest, await teamSlug(database, team));
+      const uses = await templateUses.list(team, name);
+      const listed = listedTemplate(newest, uses.get(name), await teamSlug(database, team));
+      const { templateID, aliases, names, updatedAt, lastSpawnedAt, spawnCount } = listed;
       const createdAt = rows.at(-1)?.created_at.toISOString() ?? updatedAt;
       const builds = rows.map(buildItem);
-      return { templateID, public: isPublic, aliases, names, createdAt, updatedAt, spawnCount, builds };
+      const named = { templateID, public: listed.public, aliases, names };
+      return { ...named, createdAt, updatedAt, lastSpawnedAt, spawnCount, builds };
     },
   );
 

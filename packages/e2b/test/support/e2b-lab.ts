@@ -1,14 +1,15 @@
+import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { ControlPlane } from "@wrenn/control-plane";
+import type { ControlPlane, Mail } from "@wrenn/control-plane";
 import { FakeTemplateBuilder } from "@wrenn/control-plane/testing/template-builder";
-import { randomHex, silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import { apiKeyQueries } from "@wrenn/database";
-import type { Database } from "@wrenn/database";
+import { formatId, parseId, randomHex, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { apiKeyQueries, userQueries } from "@wrenn/database";
+import type { Database, Role } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { openE2b } from "@wrenn/e2b";
 import type { E2b } from "@wrenn/e2b";
@@ -35,6 +36,8 @@ export class E2bLab implements AsyncDisposable {
   /** Requests that reached the service at `servicePort`. */
   readonly served: ServedRequest[] = [];
   servicePort = 0;
+  /** Reaches registries. */
+  registryFetch: typeof fetch = async () => await Promise.reject(new Error("no registry is here"));
   controlPlane!: ControlPlane;
   e2b!: E2b;
   edge!: Edge;
@@ -48,6 +51,7 @@ export class E2bLab implements AsyncDisposable {
   readonly #hostId = systemRandom.uuid();
   /** Understands `echo` and `exit` between semicolons. */
   readonly builder = new FakeTemplateBuilder(() => this.#hostId);
+  readonly #mails: Mail[] = [];
   readonly #release: AsyncDisposableStack;
   #serving = new AsyncDisposableStack();
 
@@ -114,6 +118,38 @@ export class E2bLab implements AsyncDisposable {
     await this.#serve({});
   }
 
+  /** Signs somebody up who joins the first team. @returns the headers of their requests in it. */
+  async person(name: string, role: Role): Promise<Readonly<Record<string, string>>> {
+    const email = `${name}@example.org`;
+    const signUp = await this.call("POST", "/v1/auth/signup", {
+      email,
+      password: `password of ${name}`,
+      name,
+    });
+    // The mail is sent behind the answer.
+    await this.controlPlane.settle();
+    const link = this.#mails.findLast(({ to }) => to === email)?.link ?? "";
+    const active = await this.call(
+      "POST",
+      "/v1/auth/activate",
+      { token: URL.parse(link)?.searchParams.get("token") },
+      { cookie: signUp.headers.get("set-cookie")?.split(";")[0] ?? "" },
+    );
+    const { id: teamId } = await firstTeam(this.database);
+    assert.equal(active.status, 200, JSON.stringify(active.body));
+    const userId = parseId("user", String(active.body["user_id"]));
+    await userQueries.insertMembership(this.database.db, { userId, teamId, role, isDefault: false });
+    const authorization = `Bearer ${String(active.body["token"])}`;
+    const switched = await this.call(
+      "POST",
+      "/v1/auth/switch-team",
+      { team_id: formatId("team", teamId) },
+      { authorization },
+    );
+    assert.equal(switched.status, 200, JSON.stringify(switched.body));
+    return { authorization: `Bearer ${String(switched.body["token"])}` };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#serving.disposeAsync();
     await this.#release.disposeAsync();
@@ -143,6 +179,8 @@ export class E2bLab implements AsyncDisposable {
         portEntrance: () => "http://unused",
       },
       templateBuilder: this.builder,
+      signUpMode: "open",
+      mailer: { send: async (_db, mail) => void this.#mails.push(mail) },
       clock: systemClock,
       logger: silentLogger,
       random: systemRandom,
@@ -167,6 +205,7 @@ export class E2bLab implements AsyncDisposable {
       origin: () => this.origin,
       publicUrl: "https://wrenn.example.org",
       ...shared,
+      registryFetch: async (input, init) => await this.registryFetch(input, init),
     });
     const { request, upgrade } = this.e2b.around(handlers);
     const server = await listenEdge({
@@ -215,13 +254,9 @@ function publicOnly(ports: ControlPlane["ports"]): CredentialChecks {
 }
 
 /** A key in the form that clients of E2B take, for the first team. */
-async function issueKey({ db }: Database): Promise<string> {
+async function issueKey({ db }: Pick<Database, "db">): Promise<string> {
   const key = `e2b_${randomHex(systemRandom, 20)}`;
-  const { id: teamId } = await db
-    .selectFrom("teams")
-    .select("id")
-    .where("slug", "<>", "platform")
-    .executeTakeFirstOrThrow();
+  const { id: teamId } = await firstTeam({ db });
   const id = systemRandom.uuid();
   const hashed = hash("sha256", key, "hex");
   await apiKeyQueries.insertApiKey(db, {
@@ -232,4 +267,9 @@ async function issueKey({ db }: Database): Promise<string> {
     prefix: key.slice(0, 10),
   });
   return key;
+}
+
+async function firstTeam({ db }: Pick<Database, "db">): Promise<{ readonly id: string }> {
+  const teams = db.selectFrom("teams").select("id").where("slug", "<>", "platform");
+  return await teams.orderBy("created_at").executeTakeFirstOrThrow();
 }

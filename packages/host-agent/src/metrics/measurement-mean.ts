@@ -7,6 +7,8 @@ export class MeasurementMean {
   #last: Measurement | undefined;
   #cpu = 0;
   #memory = 0;
+  /** Of those that have it: a guest whose agent is replaced begins or ceases to measure it. */
+  readonly #cached = { sum: 0, count: 0 };
   #disk = 0;
   #diskUsed = 0;
   #networkIn = 0;
@@ -23,6 +25,10 @@ export class MeasurementMean {
     this.#count += 1;
     this.#cpu += point.cpuPercent;
     this.#memory += point.memoryBytes;
+    if (point.memoryCachedBytes !== undefined) {
+      this.#cached.sum += point.memoryCachedBytes;
+      this.#cached.count += 1;
+    }
     this.#disk += point.diskBytes;
     this.#diskUsed += point.diskUsedBytes;
     this.#networkIn += point.networkInBytes;
@@ -33,8 +39,11 @@ export class MeasurementMean {
   look(): Measurement | undefined {
     const count = this.#count;
     if (!this.#last) return undefined;
+    const { memoryCachedBytes: _last, ...last } = this.#last;
+    const { sum, count: measured } = this.#cached;
     return {
-      ...this.#last,
+      ...last,
+      ...(measured === 0 ? {} : { memoryCachedBytes: Math.round(sum / measured) }),
       cpuPercent: this.#cpu / count,
       memoryBytes: Math.round(this.#memory / count),
       diskBytes: Math.round(this.#disk / count),
@@ -52,6 +61,7 @@ export class MeasurementMean {
     this.#last = undefined;
     this.#cpu = 0;
     this.#memory = 0;
+    Object.assign(this.#cached, { sum: 0, count: 0 });
     this.#disk = 0;
     this.#diskUsed = 0;
     this.#networkIn = 0;

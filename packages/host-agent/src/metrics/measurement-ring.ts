@@ -11,6 +11,7 @@ const fields = [
   "diskTotalBytes",
   "networkInBytes",
   "networkOutBytes",
+  "memoryCachedBytes",
 ] as const satisfies readonly (keyof Measurement)[];
 
 /** Room that is made for measurements when the first one arrives; it doubles as more do. */
@@ -35,7 +36,7 @@ export class MeasurementRing {
       this.#values = grown;
     }
     const at = (this.#count % this.#size) * fields.length;
-    for (const [index, field] of fields.entries()) this.#values[at + index] = point[field];
+    for (const [index, field] of fields.entries()) this.#values[at + index] = point[field] ?? Number.NaN;
     this.#count += 1;
   }
 
@@ -51,7 +52,9 @@ export class MeasurementRing {
 
   #read(at: number): Measurement {
     const value = (field: (typeof fields)[number]): number => this.#values[at + fields.indexOf(field)] ?? 0;
+    const memoryCachedBytes = value("memoryCachedBytes");
     return {
+      ...(Number.isNaN(memoryCachedBytes) ? {} : { memoryCachedBytes }),
       timestamp: value("timestamp"),
       cpuPercent: value("cpuPercent"),
       memoryBytes: value("memoryBytes"),

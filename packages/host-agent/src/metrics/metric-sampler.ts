@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { defined, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { GuestCounters } from "@wrenn/guest";
 import type { Measurement, MeasurementQuery, MetricPoint, MetricRange } from "@wrenn/protocol";
@@ -171,9 +171,11 @@ export class MetricSampler {
   }
 }
 
-function memoryOf({ memoryTotal, memoryAvailable }: GuestCounters, most: number) {
+function memoryOf({ memoryTotal, memoryAvailable, memoryCached: cached }: GuestCounters, most: number) {
   const memoryTotalBytes = clamp(memoryTotal, most);
-  return { memoryBytes: clamp(memoryTotal - memoryAvailable, most), memoryTotalBytes };
+  const memoryCachedBytes = cached === undefined ? undefined : clamp(cached, most);
+  const memoryBytes = clamp(memoryTotal - memoryAvailable, most);
+  return { memoryBytes, memoryTotalBytes, ...defined({ memoryCachedBytes }) };
 }
 
 function diskOf({ diskTotal, diskUsed }: GuestCounters, most: number) {

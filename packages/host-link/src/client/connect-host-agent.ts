@@ -83,6 +83,18 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
       throw error;
     }
   };
+  const fork = async (
+    way: "forkCapsule" | "forkEach",
+    id: string,
+    children: readonly CapsuleSpec[],
+    signal: AbortSignal,
+  ): Promise<readonly CapsuleStatus[]> =>
+    await orDestroyed(children, signal, async () =>
+      plainStatuses(
+        await client.call(way, [id, children], signal),
+        children.map((child) => child.id),
+      ),
+    );
   return {
     facts: (signal) => client.call("facts", [], signal),
     createCapsule: (spec, signal) =>
@@ -99,13 +111,8 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
       aboutOne(id, client.call("restoreCheckpoint", [id, checkpoint], signal)),
     deleteCheckpoint: async (id, checkpoint, signal) =>
       await client.call("deleteCheckpoint", [id, checkpoint], signal),
-    forkCapsule: (id, children, signal) =>
-      orDestroyed(children, signal, async () =>
-        plainStatuses(
-          await client.call("forkCapsule", [id, children], signal),
-          children.map((child) => child.id),
-        ),
-      ),
+    forkCapsule: (id, children, signal) => fork("forkCapsule", id, children, signal),
+    forkEach: (id, children, signal) => fork("forkEach", id, children, signal),
     createSnapshot: (id, template, signal) => client.call("createSnapshot", [id, template], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
     describeTemplate: (key, signal) => client.call("describeTemplate", [key], signal),

@@ -30,6 +30,7 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   listCapsules: LIST,
   listCheckpoints: LIST,
   forkCapsule: LIST,
+  forkEach: LIST,
   networkDecisions: LIST,
   metrics: LIST,
   measurements: LIST,

@@ -114,6 +114,12 @@ export const calls = {
     (agent, [id, children], signal) => agent.forkCapsule(id, children, signal),
     (agent, [, children], signal) => Promise.all(children.map(({ id }) => agent.destroyCapsule(id, signal))),
   ),
+  forkEach: call(
+    Type.Tuple([Id, Type.Array(CapsuleSpec)]),
+    Type.Array(CapsuleStatus),
+    (agent, [id, children], signal) => agent.forkEach(id, children, signal),
+    (agent, [, children], signal) => Promise.all(children.map(({ id }) => agent.destroyCapsule(id, signal))),
+  ),
   createSnapshot: call(Type.Tuple([Id, SnapshotRequest]), TemplateFacts, (agent, [id, template], signal) =>
     agent.createSnapshot(id, template, signal),
   ),

@@ -81,6 +81,12 @@ export interface HostAgent {
     children: readonly CapsuleSpec[],
     signal: AbortSignal,
   ): Promise<readonly CapsuleStatus[]>;
+  /** Like {@link forkCapsule}, but a child that cannot be started leaves the others: its status is `failed`, with the problem. */
+  forkEach(
+    id: string,
+    children: readonly CapsuleSpec[],
+    signal: AbortSignal,
+  ): Promise<readonly CapsuleStatus[]>;
   /**
    * Makes a template of a paused capsule. Where its disk alone was kept and no program of it is a user's, programs are run once before
    * the machine is frozen, so that capsules find them in memory.

@@ -8,6 +8,8 @@ export const Measurement = Type.Object({
   ...MetricPoint.properties,
   cpuCount: Count,
   memoryTotalBytes: Count,
+  /** The guest's page cache, with the files of its tmpfs; absent where it was not measured. */
+  memoryCachedBytes: Type.Optional(Count),
   /** Of the capsule's root file system, as the guest sees it. */
   diskUsedBytes: Count,
   diskTotalBytes: Count,

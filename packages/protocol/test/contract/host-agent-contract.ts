@@ -87,6 +87,7 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
       () => agent.restoreCheckpoint(id, "g1", signal),
       () => agent.deleteCheckpoint(id, "g1", signal),
       () => agent.forkCapsule(id, [lab.spec()], signal),
+      () => agent.forkEach(id, [lab.spec()], signal),
       () => agent.createSnapshot(id, { key: "key", ownPrograms: false }, signal),
       () => agent.setNetwork(id, rules, signal),
       () => agent.changeSettings(id, { timeoutSec: 1 }, signal),
@@ -156,6 +157,7 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
       () => agent.pauseCapsule(id, signal),
       () => agent.checkpointCapsule(id, undefined, signal),
       () => agent.forkCapsule(id, [lab.spec()], signal),
+      () => agent.forkEach(id, [lab.spec()], signal),
       () => agent.networkDecisions(id, signal),
       () => agent.dial(id, 80, { halfOpen: false, signal }),
       () => agent.processes(id).list(signal),
@@ -226,6 +228,21 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     await rejects(() => agent.forkCapsule(id, [refused, { ...refused, id: other }], signal), "capsule_busy");
     await rejects(() => agent.capsule(refused.id, signal), "capsule_not_found");
     assert.equal((await agent.capsule(other, signal)).state, "running", "it was not made by that fork");
+  });
+
+  test(`${name}: forks that are started each by itself run; aborted ones, and those with an id that is taken, leave none`, async () => {
+    const id = await lab.capsule();
+    const children = [lab.spec(), lab.spec()];
+    const forks = await agent.forkEach(id, children, signal);
+    assert.deepEqual(
+      forks.map((fork) => [fork.id, fork.state]),
+      children.map((child) => [child.id, "running"]),
+    );
+    const never = lab.spec();
+    await assert.rejects(agent.forkEach(id, [never], AbortSignal.abort(new Error("enough"))), /enough/);
+    await rejects(() => agent.forkEach(id, [never, ...children], signal), "capsule_busy");
+    await rejects(() => agent.capsule(never.id, signal), "capsule_not_found");
+    assert.equal((await agent.capsule(children[0]?.id ?? "", signal)).state, "running");
   });
 
   test(`${name}: a fork whose child's id is taken does nothing, and the capsule with that id is unharmed`, async () => {

@@ -17,6 +17,7 @@ import type {
 } from "@wrenn/protocol";
 import { findCheckpoint, newContents } from "./fake-contents.ts";
 import type { FakeContents } from "./fake-contents.ts";
+import { startEach } from "./fake-forks.ts";
 import { FakeFiles } from "./fake-files.ts";
 import { FakeObservedHost } from "./fake-observed-host.ts";
 import type { FakeUploads } from "./fake-uploads.ts";
@@ -48,6 +49,8 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   release: () => Promise<void> = async () => undefined;
   /** What a create is refused with. */
   refusal: WrennError | undefined;
+  /** Why every second child of a fork that keeps the others cannot be started. */
+  childProblem: string | undefined;
   readonly #contents = new Map<string, FakeContents>();
   readonly #observers = new Set<(status: CapsuleStatus) => void>();
   #checkpoints = 0;
@@ -79,7 +82,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     const status = this.capsules.get(id);
     if (!status) return;
     this.#endProcesses(id);
-    clearTimeout(this.#contentsOf(id).idle);
+    clearTimeout(this.contentsOf(id).idle);
     this.capsules.delete(id);
     this.#contents.delete(id);
     this.#announce({ ...status, state: "gone" });
@@ -136,13 +139,13 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   async listCheckpoints(id: string): Promise<readonly CheckpointFacts[]> {
     this.reach();
     this.#require(id);
-    return this.#contentsOf(id).checkpoints.toReversed();
+    return this.contentsOf(id).checkpoints.toReversed();
   }
 
   async restoreCheckpoint(id: string, checkpoint: string, signal?: AbortSignal): Promise<CapsuleStatus> {
     this.reach(signal);
     const { state } = this.#require(id);
-    findCheckpoint(this.#contentsOf(id), checkpoint);
+    findCheckpoint(this.contentsOf(id), checkpoint);
     if (state !== "paused") this.#running(id);
     this.#endProcesses(id);
     this.#enter(id, "paused", { kept: "memory" });
@@ -153,8 +156,8 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {
     this.reach();
     const { state } = this.#require(id);
-    const { checkpoints } = this.#contentsOf(id);
-    const found = findCheckpoint(this.#contentsOf(id), checkpoint);
+    const { checkpoints } = this.contentsOf(id);
+    const found = findCheckpoint(this.contentsOf(id), checkpoint);
     const last = checkpoints.findLast(({ kind }) => kind === "pause");
     if (state === "paused" && found === last) throw new WrennError("checkpoint_in_use", { checkpoint });
     checkpoints.splice(checkpoints.indexOf(found), 1);
@@ -172,12 +175,16 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     const ids = new Set(children.map((child) => child.id));
     if (ids.size < children.length || [...ids].some((child) => this.capsules.has(child)))
       throw new WrennError("capsule_busy", { operation: "create" });
-    const { files } = this.#contentsOf(id);
+    const { files } = this.contentsOf(id);
     const started = children.map((child) => this.#timed(this.#start(child, source, files.copyAll())));
     if (source.kept !== "disk") return started;
     return started.map(({ id: child }) =>
       this.#timed(this.#enter(child, "running", { diskAtBoot: this.diskAtBoot })),
     );
+  }
+
+  async forkEach(...[id, children, signal]: Parameters<HostAgent["forkEach"]>) {
+    return await startEach(children, this.childProblem, (some) => this.forkCapsule(id, some, signal));
   }
 
   async createSnapshot(id: string, { key }: SnapshotRequest, signal?: AbortSignal): Promise<TemplateFacts> {
@@ -219,7 +226,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     if (change.remainingSec !== undefined && change.remainingSec !== null && state !== "running")
       throw new WrennError("capsule_not_running", { status: "paused" });
     if (change.network) await this.setNetwork(id, change.network, signal);
-    if (change.timeoutSec !== undefined) this.#contentsOf(id).timeoutSec = change.timeoutSec;
+    if (change.timeoutSec !== undefined) this.contentsOf(id).timeoutSec = change.timeoutSec;
     this.changed.push({ id, ...change });
   }
 
@@ -230,7 +237,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
 
   async storage(): Promise<HostStorage> {
     this.reach();
-    return storageOf(this.capsules.keys(), this.diskBytes, (id) => this.#contentsOf(id).checkpoints);
+    return storageOf(this.capsules.keys(), this.diskBytes, (id) => this.contentsOf(id).checkpoints);
   }
 
   async listTemplates(): Promise<readonly TemplateFacts[]> {
@@ -241,25 +248,21 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   processes(id: string): CapsuleProcesses {
     this.#running(id);
     this.#beginIdleTime(id);
-    return this.#contentsOf(id).processes;
+    return this.contentsOf(id).processes;
   }
 
   files(id: string): CapsuleFiles {
     this.#running(id);
     this.#beginIdleTime(id);
-    return this.#contentsOf(id).files;
+    return this.contentsOf(id).files;
   }
 
   /** Uploads of a capsule, whose clock tests move. */
   uploadsOf(id: string): FakeUploads {
-    return this.#contentsOf(id).files.uploads;
+    return this.contentsOf(id).files.uploads;
   }
 
-  async dial(
-    id: string,
-    port: number,
-    options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
-  ): Promise<Duplex> {
+  async dial(...[id, port, options]: Parameters<HostAgent["dial"]>): Promise<Duplex> {
     this.reach(options.signal);
     this.#running(id);
     return await dialLocally(port, options);
@@ -285,8 +288,9 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     for (const { idle } of this.#contents.values()) clearTimeout(idle);
   }
 
+  /** Tests may have put a capsule into the map themselves. */
   protected contentsOf(id: string): FakeContents {
-    return this.#contentsOf(id);
+    return this.#contents.get(id) ?? this.#newContents(id, new FakeFiles());
   }
 
   protected requireKnown(id: string): CapsuleStatus {
@@ -325,13 +329,8 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     return contents;
   }
 
-  /** Tests may have put a capsule into the map themselves. */
-  #contentsOf(id: string): FakeContents {
-    return this.#contents.get(id) ?? this.#newContents(id, new FakeFiles());
-  }
-
   #endProcesses(id: string): void {
-    this.#contentsOf(id).processes.fail(new WrennError("guest_unreachable", { problem: "it is gone" }));
+    this.contentsOf(id).processes.fail(new WrennError("guest_unreachable", { problem: "it is gone" }));
   }
 
   #keepMoment(id: string, kind: CheckpointFacts["kind"], name?: string): CheckpointFacts {
@@ -342,7 +341,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
       createdAt: this.now(),
       memoryBytes: this.savedBytes,
     };
-    this.#contentsOf(id).checkpoints.push(moment);
+    this.contentsOf(id).checkpoints.push(moment);
     return moment;
   }
 

@@ -11,6 +11,18 @@ export const keyScopes: readonly { readonly name: KeyScope; readonly meaning: st
   { name: "egress", meaning: "widen what capsules may reach" },
 ];
 
+export type KeyForm = "wrenn" | "e2b";
+
+/** How a key can look. Keys of both forms work everywhere. */
+export const keyForms: readonly {
+  readonly name: KeyForm;
+  readonly prefix: string;
+  readonly meaning: string;
+}[] = [
+  { name: "wrenn", prefix: "wrn_", meaning: "for programs, the command line and SDKs" },
+  { name: "e2b", prefix: "e2b_", meaning: "for clients of E2B, too" },
+];
+
 const DAY_SEC = 86_400;
 
 /** How long a key may work. */

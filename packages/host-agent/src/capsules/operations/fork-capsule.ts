@@ -1,4 +1,4 @@
-import { PhaseLog, WrennError } from "@wrenn/core";
+import { PhaseLog, problemOf, WrennError } from "@wrenn/core";
 import type { PhaseTimes } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Host } from "../../host-agent-deps.ts";
@@ -36,13 +36,16 @@ async function momentOf(
 }
 
 /**
- * Starts capsules from this moment of a running one, which continues, or from the disk of one that is paused without memory. All of them run, or none is left.
+ * Starts capsules from this moment of a running one, which continues, or from the disk of one that is paused without memory.
  *
+ * @param isEach - a child that cannot be started has the status `failed`, and the others run. Without it all of them run, or none is
+ * left. After an abort none is left in any case.
  * @throws WrennError `capsule_busy` before anything is done when a child's id is taken.
  */
 export async function forkCapsule(
   id: string,
   children: readonly CapsuleSpec[],
+  { isEach }: { readonly isEach: boolean },
   deps: ForkCapsuleDeps,
   signal: AbortSignal,
 ): Promise<readonly CapsuleStatus[]> {
@@ -79,9 +82,14 @@ export async function forkCapsule(
       before.begin("queue");
       return { child, before };
     });
-    const started = await inParallel(waiting, deps.host.facts.cpuCores, ({ child, before }) =>
-      registry.queue.run(child.id, () => startChild(child, before)),
-    );
+    const started = await inParallel(waiting, deps.host.facts.cpuCores, async ({ child, before }) => {
+      try {
+        return await registry.queue.run(child.id, () => startChild(child, before));
+      } catch (error) {
+        if (!isEach || signal.aborted) throw error;
+        return failedChild(child, source.spec, error);
+      }
+    });
     await journal.step("drop");
     return started;
   } catch (error) {
@@ -94,4 +102,13 @@ export async function forkCapsule(
     await source.dropGenerations((candidate) => candidate === generation && candidate.kind === "fork");
     await journal.clear();
   }
+}
+
+function failedChild(
+  { id }: CapsuleSpec,
+  { template, vcpus, memoryMib }: CapsuleSpec,
+  error: unknown,
+): CapsuleStatus {
+  const problem = problemOf(error);
+  return { id, state: "failed", template, vcpus, memoryMib, lastActiveAt: 0, metadata: {}, problem };
 }
