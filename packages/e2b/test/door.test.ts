@@ -123,7 +123,7 @@ describe("requests for ports of sandboxes", () => {
     const port = await freePort();
     const [way] = ways(id, port);
     const answer = ask(way);
-    await delay(100);
+    await delay(50);
     const service = createServer((_request, response) => response.end("late"));
     service.listen(port, "127.0.0.1");
     await once(service, "listening");

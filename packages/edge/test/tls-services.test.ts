@@ -103,6 +103,24 @@ test("a capsule of another host is reached through its host", async (t) => {
   assert.equal((await ask({ port: edge.server.port, host: edge.host(port) })).body, "from afar");
 });
 
+test("a service that resets its connection, before its answer or within, breaks that exchange alone", async (t) => {
+  const raw: Socket[] = [];
+  const { server, port } = await startSecureService(t, (request, response) => {
+    if (request.url === "/well") response.end("well");
+    else if (request.url === "/before") raw.at(-1)?.resetAndDestroy();
+    else response.write("some bytes", () => raw.at(-1)?.resetAndDestroy());
+  });
+  server.on("connection", (socket: Socket) => raw.push(socket));
+  const edge = await startEdgeTo(t, port);
+  const get = async (path: string) => await ask({ port: edge.server.port, host: edge.host(port), path });
+  // The first is sent again on a new connection when a kept one ends.
+  assert.equal((await get("/well")).body, "well");
+  const before = await get("/before");
+  assert.deepEqual([before.status, before.headers["x-wrenn-error"]], [502, "port_hung_up"]);
+  await assert.rejects(get("/within"));
+  assert.equal((await get("/well")).body, "well");
+});
+
 test("a service that speaks no TLS, or is silent, is reported as any other that fails", async (t) => {
   const plain = await startService(t, (_request, response) => response.end());
   const silent = await startByteService(t, () => undefined);

@@ -196,7 +196,7 @@ export class E2bLab implements AsyncDisposable {
       capsules: loopbackRoutes(ports),
       credentials: publicOnly(ports),
       linkKey: new Uint8Array(32).fill(7),
-      limits: { waitForPortMs: 400 },
+      limits: { waitForPortMs: 250 },
     }));
     const stopObserving = ports.observe((id) => edge.invalidate(id));
     this.e2b = await openE2b({

@@ -1,4 +1,3 @@
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
 import { asError } from "@wrenn/core";
@@ -17,8 +16,8 @@ export async function overTls(connection: Duplex, ms: number, signal: AbortSigna
     rejectUnauthorized: false,
     ALPNProtocols: ["http/1.1"],
   });
-  // Of a connection that is not a socket, the layer above does not see the error.
-  if (!(connection instanceof Socket)) connection.on("error", (error) => secured.destroy(error));
+  // The layer above does not see every error of the one below.
+  connection.on("error", (error) => secured.destroy(error));
   const timer = setTimeout(() => {
     secured.destroy(Object.assign(new Error(`no TLS handshake within ${ms} ms`), { code: "ETIMEDOUT" }));
   }, ms);
