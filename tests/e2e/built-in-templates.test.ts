@@ -10,6 +10,7 @@ import type { BuildBuiltInSources, BuiltInResult } from "../../apps/cli/src/comm
 import { create } from "../../apps/client/src/verbs/create.ts";
 import { runVerb } from "../support/client-verb.ts";
 import { checkInterpreter } from "../support/check-interpreter.ts";
+import { runPythonChecks } from "../support/e2b-python-checks.ts";
 import { linkedCache } from "../support/linked-cache.ts";
 import { makeMirror } from "../../packages/disk-image/test/support/package-mirror.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -167,6 +168,10 @@ test(
     for (const [template, [command, expected]] of Object.entries(CHECKS))
       assert.equal(await printedBy(t, template, command), expected, template);
     await checkInterpreter(t, server);
+    const url = `export E2B_API_URL=${server.url} E2B_SANDBOX_URL=${server.url}\n`;
+    const variables = `export E2B_API_KEY=${server.apiKey}\n${url}`;
+    for (const flavor of ["sync", "async"] as const)
+      await runPythonChecks(t, { lock: "newest", flavor, level: "interpreter", variables });
     const log = stderr.split("\n").filter((line) => line === "#1 CACHED");
     assert.ok(log.length > 0, "base has the first step of python");
   },

@@ -55,7 +55,7 @@ const { network } = await sandbox.getInfo();
 const link = await fetch(await sandbox.downloadUrl("service.py"));
 const other = await Sandbox.connect(sandbox.sandboxId, byAnswer);
 const { stdout } = await other.commands.run("id -un");
-// All at a time: undici8, which clients have with today's Node.js, needs a few connections of HTTP/2 for them.
+// All at a time, as undici8 lets them, which clients have with today's Node.js.
 const shared = await sandbox.commands.run("read -r; echo ended", {
   background: true,
   stdin: true,

@@ -20,6 +20,7 @@ export async function startTestServer(
     readonly servesDashboard?: boolean;
     /** Default: built-in templates are not built on their first use. */
     readonly buildBuiltIn?: BuildBuiltIn;
+    readonly keepsE2bKey?: boolean;
   } = {},
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import type { BuildRow } from "@wrenn/database";
 import { WrennError } from "@wrenn/core";
-import { baseOf, recipeOf } from "../src/templates/build-recipe.ts";
+import { baseOf, readinessCheck, recipeOf } from "../src/templates/build-recipe.ts";
 import type { BuildFields } from "../src/templates/build-recipe.ts";
 import { buildState } from "../src/templates/build-status.ts";
 import { clientSteps } from "../src/templates/client-steps.ts";
@@ -78,4 +79,13 @@ test("steps that cannot be written down are refused by their place", () => {
       (error) => WrennError.is(error, "invalid_field") && message.test(error.message),
       JSON.stringify(step),
     );
+});
+
+test("a ready command is run by bash, whatever characters it has", () => {
+  const readyCmd = `[[ "it's" == it\\'s ]] && echo "$BASH_VERSION"\necho 'second line'`;
+  const line = readinessCheck({ readyCmd }).replace("--interval=1s ", "");
+  const { stdout, status } = spawnSync("/bin/sh", ["-c", line], { encoding: "utf8" });
+  assert.equal(status, 0);
+  assert.match(stdout, /^\d+\.\d.*\nsecond line\n$/);
+  assert.equal(readinessCheck({}), "");
 });

@@ -46,7 +46,7 @@ describe("templates and snapshots through the published clients", () => {
       });
       assert.equal(built.templateId, alias);
       assert.ok(lines.includes("from the build"), lines.join("\n"));
-      assert.equal(lab.builder.last?.healthcheck, '--interval=1s ["/bin/bash","-c","true"]');
+      assert.equal(lab.builder.last?.healthcheck, "--interval=1s /bin/bash -c 'true'");
       assert.deepEqual(lab.builder.last.config.entrypoint, ["/bin/bash", "-c", "sleep infinity"]);
       assert.equal(lab.builder.last.config.user, "user");
       assert.equal(await Template.exists(alias, options), true);

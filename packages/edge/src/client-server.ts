@@ -49,6 +49,11 @@ export interface EdgeFallback {
 
 /** Most fields of a request of HTTP/2; their size is limited too. */
 const HTTP2_FIELDS = 2000;
+/**
+ * Streams of one connection at a time. Clients of E2B keep one connection to a sandbox, with a stream for each command that runs: one
+ * more waits until another has ended.
+ */
+const HTTP2_STREAMS = 1000;
 
 /** How often time limits of connections and requests are checked. */
 export const CHECK_MS = 1000;
@@ -215,7 +220,7 @@ function secureServer(tls: EdgeTls, limits: ListenerLimits): Server {
     // A whole head of a service, with what each of its fields may take more than in HTTP/1.1.
     maxSendHeaderBlockLength: 4 * limits.headerBytes,
     settings: {
-      maxConcurrentStreams: 256,
+      maxConcurrentStreams: HTTP2_STREAMS,
       initialWindowSize: STRANGER_WINDOW,
       maxHeaderListSize: limits.headerBytes,
       enableConnectProtocol: true,

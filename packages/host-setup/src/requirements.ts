@@ -39,6 +39,7 @@ export const testRequirements: readonly Requirement[] = [
   },
   { name: "python3", reason: "a web server and a client that are not ours" },
   { name: "python3-httpx", reason: "the library that the upstream Python SDK speaks HTTP with" },
+  { name: "python3-venv", reason: "environments for published Python clients, with pip" },
   { name: "tmux", reason: "a terminal in which the command line is used" },
   { name: "python3-wsproto", reason: "the one that it speaks WebSocket with" },
 ];

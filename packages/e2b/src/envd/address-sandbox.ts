@@ -6,6 +6,7 @@ import type { SandboxTokens } from "../access/sandbox-tokens.ts";
 import type { FoundSandbox } from "../sandboxes/sandbox-finder.ts";
 import type { DefaultUsers } from "./default-users.ts";
 import type { AddressedSandbox, EnvdSandbox, SandboxMeasurement } from "./envd-sandbox.ts";
+import type { UploadNotices } from "./filesystem/upload-notices.ts";
 import { isGone } from "./gone.ts";
 import { readEnvironment } from "./read-environment.ts";
 
@@ -21,13 +22,14 @@ export interface AddressSandboxDeps {
   readonly services: Pick<SharedServices, "capsules" | "fleet">;
   readonly tokens: SandboxTokens;
   readonly users: DefaultUsers;
+  readonly uploads: UploadNotices;
   readonly logger: Logger;
 }
 
 /** A sandbox as the agent's facade needs it, on the services of the platform. */
 export function addressSandbox(
   { sandboxId: id, capsuleId, row }: FoundSandbox,
-  { services, tokens, users, logger }: AddressSandboxDeps,
+  { services, tokens, users, uploads, logger }: AddressSandboxDeps,
 ): AddressedSandbox {
   const { running, measurements } = services.capsules;
   const identity = {
@@ -56,6 +58,7 @@ export function addressSandbox(
       id,
       processes: capsule.processes,
       files: capsule.files,
+      uploads,
       defaultUser,
       ...defined({ defaultDirectory: row.default_cwd ?? undefined }),
       identity,

@@ -11,6 +11,7 @@ import { addressSandbox } from "./address-sandbox.ts";
 import { DefaultUsers } from "./default-users.ts";
 import { EnvdServer } from "./envd-server.ts";
 import { allowOrigins, answerPreflight } from "./http/cross-origin.ts";
+import { UploadNotices } from "./filesystem/upload-notices.ts";
 import { answerError } from "./http/exchange.ts";
 
 const UNAUTHORIZED = 401;
@@ -44,6 +45,7 @@ export function createEnvd(deps: EnvdDeps): EnvdFacade {
   const { services, tokens, logger } = deps;
   const server = new EnvdServer(deps);
   const users = new DefaultUsers();
+  const uploads = new UploadNotices(deps.clock);
   const finder = new SandboxFinder(services.database);
   const signed = new SignedSandboxes(services.database, tokens);
 
@@ -52,7 +54,7 @@ export function createEnvd(deps: EnvdDeps): EnvdFacade {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> => {
-    await server.answer(addressSandbox(sandbox, { ...deps, users }), request, response);
+    await server.answer(addressSandbox(sandbox, { ...deps, users, uploads }), request, response);
   };
   const guarded = (work: Promise<void>, response: ServerResponse): void => {
     work.catch((error: unknown) => {

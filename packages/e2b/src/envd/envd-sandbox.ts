@@ -1,4 +1,5 @@
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
+import type { UploadNotices } from "./filesystem/upload-notices.ts";
 
 /** How busy a sandbox is, as its agent would measure it. */
 export interface SandboxMeasurement {
@@ -18,6 +19,8 @@ export interface EnvdSandbox {
   readonly id: string;
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
+  /** Told of uploads, followed by watches. */
+  readonly uploads: UploadNotices;
   /** Whose rights hold where a request names no user. */
   readonly defaultUser: string;
   /** What an empty path stands for; the user's home when absent. */

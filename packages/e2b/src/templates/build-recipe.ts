@@ -89,9 +89,10 @@ export function recipeOf(fields: BuildFields, { user, cwd }: BuildBase): ClientR
   return text.finish(fields.force === true ? 1 : undefined);
 }
 
-/** The readiness check of a build; empty without one. */
+/** The readiness check of a build, which is a line for /bin/sh; empty without one. */
 export function readinessCheck({ readyCmd }: BuildFields): string {
-  return readyCmd ? `--interval=1s ${JSON.stringify(["/bin/bash", "-c", readyCmd])}` : "";
+  if (!readyCmd) return "";
+  return `--interval=1s /bin/bash -c '${readyCmd.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A recipe while it is written. */

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { typeAt } from "../../src/envd/filesystem/network-mounts.ts";
 import { EnvdLab, TOKEN } from "./support/envd-lab.ts";
-import { callJson, frame, messagesOf, streamJson } from "./support/wire.ts";
+import { callJson, frame, messagesOf, post, streamJson } from "./support/wire.ts";
 
 const lab = await EnvdLab.start();
 after(() => lab[Symbol.asyncDispose]());
@@ -276,6 +276,17 @@ test("a watcher that is asked gives each change once, until it is removed", asyn
     all.filter((event) => event.includes("below")),
     [],
   );
+  // Events of an upload are there when it is answered, as E2B's agent reports them.
+  const upload = async (name: string): Promise<string[]> => {
+    const headers = { "content-type": "application/octet-stream" };
+    await post(lab, `/files?path=${at(`polled/${name}`)}`, name, { headers });
+    return await names();
+  };
+  const events = (name: string, ...types: string[]): string[] =>
+    types.map((type) => `EVENT_TYPE_${type} ${name}`);
+  assert.deepEqual(await upload("uploaded"), events("uploaded", "CREATE", "CHMOD", "WRITE"));
+  assert.deepEqual(await upload("uploaded"), events("uploaded", "CHMOD", "WRITE"));
+  assert.deepEqual(await upload("sub/other"), []);
   const removed = await callJson(lab, "filesystem.Filesystem/RemoveWatcher", { watcherId });
   assert.deepEqual([removed.status, removed.body], [200, {}]);
   for (const method of ["GetWatcherEvents", "RemoveWatcher"])

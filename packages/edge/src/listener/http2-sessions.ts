@@ -4,7 +4,7 @@ import type { Clock } from "@wrenn/core";
 import type { ClientConnection, ClientConnections } from "./client-connections.ts";
 
 const MINUTE_MS = 60_000;
-/** Bytes of each stream that a client may send before they are read: it can open 256 streams that are not. */
+/** Bytes of each stream that a client may send before they are read; those of all its streams count towards `unreadBytes`. */
 export const STRANGER_WINDOW = 64 << 10;
 /** The same of a client that showed credentials, whose uploads may come from far away. */
 const KNOWN_WINDOW = 1 << 20;

@@ -50,7 +50,9 @@ export async function watchEvents(
       Code.InvalidArgument,
     );
   const changes = await sandbox.files.watch(path, { ...options, recursive: request.recursive });
-  return eventsOf(changes, request, { sandbox, root: watched.path, options });
+  const { recursive } = request;
+  const reported = sandbox.uploads.follow(sandbox.id, { root: watched.path, recursive }, changes);
+  return eventsOf(reported, request, { sandbox, root: watched.path, options });
 }
 
 interface Watch {

@@ -80,7 +80,9 @@ async function writeFile(
   { metadata, options }: { readonly metadata: Metadata; readonly options: FileOptions },
 ): Promise<WrittenFile> {
   const path = pathOf(target, sandbox);
-  const entry = await sandbox.files.write(path, content, options);
+  const entry = await sandbox.uploads.during(sandbox, path, options, () =>
+    sandbox.files.write(path, content, options),
+  );
   // Also without any: what the file had before is taken away.
   await writeMetadata(sandbox.files, entry.path, metadata, options);
   const isEmpty = Object.keys(metadata).length === 0;

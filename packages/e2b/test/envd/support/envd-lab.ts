@@ -12,6 +12,7 @@ import { Sandbox } from "e2b";
 import { ENVD_VERSION } from "../../../src/envd-version.ts";
 import type { AddressedSandbox, EnvdSandbox } from "../../../src/envd/envd-sandbox.ts";
 import { EnvdServer } from "../../../src/envd/envd-server.ts";
+import { UploadNotices } from "../../../src/envd/filesystem/upload-notices.ts";
 import { readEnvironment } from "../../../src/envd/read-environment.ts";
 
 export const TOKEN = "0tQG31xiMp0IOQfaz9dcwi72L1CPo8e0";
@@ -64,6 +65,7 @@ export class EnvdLab implements AsyncDisposable {
       id: SANDBOX_ID,
       processes: link.processes,
       files: link.files,
+      uploads: new UploadNotices(systemClock),
       defaultUser: "root",
       defaultDirectory: directory,
       identity: { E2B_SANDBOX: "true", E2B_SANDBOX_ID: SANDBOX_ID },
