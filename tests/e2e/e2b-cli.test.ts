@@ -1,3 +1,4 @@
+/* Drawn: packages/e2b/test shows the same routes, and tests/e2e/e2b-agent.test.ts the agent. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: packages/e2b/test shows the same routes, and tests/e2e/e2b-agent.test.ts the agent. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { E2bMachine } from "../support/e2b-machine.ts";

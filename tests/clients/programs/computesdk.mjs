@@ -25,7 +25,7 @@ const isThere = await sandbox.filesystem.exists("/tmp/data/a.txt");
 const snapshot = await compute.snapshot.create(sandbox.sandboxId);
 const restored = await compute.sandbox.create({ templateId: snapshot.id });
 const found = await restored.filesystem.exists("/tmp/data");
-const listed = (await compute.sandbox.list()).map(({ sandboxId }) => sandboxId);
+const listed = new Set((await compute.sandbox.list()).map(({ sandboxId }) => sandboxId));
 const again = await compute.sandbox.getById(sandbox.sandboxId);
 const url = await sandbox.getUrl({ port: 8000 });
 await Promise.all([sandbox.destroy(), restored.destroy()]);
@@ -40,7 +40,7 @@ process.stdout.write(
     text,
     isThere,
     found,
-    isListed: listed.includes(sandbox.sandboxId) && listed.includes(restored.sandboxId),
+    isListed: listed.has(sandbox.sandboxId) && listed.has(restored.sandboxId),
     again: again?.sandboxId,
     url,
     gone,
