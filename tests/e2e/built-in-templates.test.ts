@@ -9,10 +9,10 @@ import { buildBuiltIn } from "../../apps/cli/src/commands/build-built-in.ts";
 import type { BuildBuiltInSources, BuiltInResult } from "../../apps/cli/src/commands/build-built-in.ts";
 import { create } from "../../apps/client/src/verbs/create.ts";
 import { runVerb } from "../support/client-verb.ts";
-import { checkInterpreter } from "../support/check-interpreter.ts";
+import { checkInterpreter, checkPublishedInterpreter } from "../support/check-interpreter.ts";
+import { E2bMachine } from "../support/e2b-machine.ts";
 import { linkedCache } from "../support/linked-cache.ts";
 import { makeMirror } from "../../packages/disk-image/test/support/package-mirror.ts";
-import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 /*
@@ -23,6 +23,7 @@ import type { TestServer } from "../support/test-server.ts";
 const isLong = process.env["WRENN_TEST_LONG"] === "1";
 const stack = new AsyncDisposableStack();
 let cache = "";
+let machine: E2bMachine;
 let server: TestServer;
 /** The build that the server began by itself. */
 let firstUse: CommandResult | undefined;
@@ -39,16 +40,20 @@ before(async () => {
     ]),
   ];
   await define(small.definitions, "python");
-  server = await startTestServer({
-    config: { cacheDirectory: cache },
-    buildBuiltIn: async (name, onProgress, signal) => {
-      onProgress("the test builds it");
-      firstUse = await build(name, small);
-      signal.throwIfAborted();
-      assert.equal(firstUse.code, 0, firstUse.stderr);
-    },
-  });
-  stack.defer(() => server.close());
+  machine = stack.use(
+    await E2bMachine.start(
+      { cacheDirectory: cache },
+      {
+        buildBuiltIn: async (name, onProgress, signal) => {
+          onProgress("the test builds it");
+          firstUse = await build(name, small);
+          signal.throwIfAborted();
+          assert.equal(firstUse.code, 0, firstUse.stderr);
+        },
+      },
+    ),
+  );
+  ({ server } = machine);
 });
 after(() => stack.disposeAsync());
 
@@ -167,6 +172,7 @@ test(
     for (const [template, [command, expected]] of Object.entries(CHECKS))
       assert.equal(await printedBy(t, template, command), expected, template);
     await checkInterpreter(t, server);
+    await checkPublishedInterpreter(t, machine);
     const log = stderr.split("\n").filter((line) => line === "#1 CACHED");
     assert.ok(log.length > 0, "base has the first step of python");
   },

@@ -61,12 +61,17 @@ export class E2bMachine implements AsyncDisposable {
     this.#release = parts.release;
   }
 
-  static async start(config: Partial<ServerConfig> = {}): Promise<E2bMachine> {
+  /** @param start - what the server has besides. */
+  static async start(
+    config: Partial<ServerConfig> = {},
+    start: Pick<NonNullable<Parameters<typeof startTestServer>[0]>, "buildBuiltIn"> = {},
+  ): Promise<E2bMachine> {
     await using release = new AsyncDisposableStack();
     const home = await mkdtemp("/tmp/wrenn-client-");
     release.defer(() => rm(home, { recursive: true, force: true }));
     const nameServer = nameServerAddress();
     const server = await startTestServer({
+      ...start,
       keepsE2bKey: true,
       config: {
         domain: DOMAIN,
