@@ -9,11 +9,11 @@ import { buildBuiltIn } from "../../apps/cli/src/commands/build-built-in.ts";
 import type { BuildBuiltInSources, BuiltInResult } from "../../apps/cli/src/commands/build-built-in.ts";
 import { create } from "../../apps/client/src/verbs/create.ts";
 import { runVerb } from "../support/client-verb.ts";
-import { checkInterpreter } from "../support/check-interpreter.ts";
+import { checkInterpreter, checkPublishedInterpreter } from "../support/check-interpreter.ts";
+import { E2bMachine } from "../support/e2b-machine.ts";
 import { runPythonChecks } from "../support/e2b-python-checks.ts";
 import { linkedCache } from "../support/linked-cache.ts";
 import { makeMirror } from "../../packages/disk-image/test/support/package-mirror.ts";
-import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 /*
@@ -24,6 +24,7 @@ import type { TestServer } from "../support/test-server.ts";
 const isLong = process.env["WRENN_TEST_LONG"] === "1";
 const stack = new AsyncDisposableStack();
 let cache = "";
+let machine: E2bMachine;
 let server: TestServer;
 /** The build that the server began by itself. */
 let firstUse: CommandResult | undefined;
@@ -40,16 +41,20 @@ before(async () => {
     ]),
   ];
   await define(small.definitions, "python");
-  server = await startTestServer({
-    config: { cacheDirectory: cache },
-    buildBuiltIn: async (name, onProgress, signal) => {
-      onProgress("the test builds it");
-      firstUse = await build(name, small);
-      signal.throwIfAborted();
-      assert.equal(firstUse.code, 0, firstUse.stderr);
-    },
-  });
-  stack.defer(() => server.close());
+  machine = stack.use(
+    await E2bMachine.start(
+      { cacheDirectory: cache },
+      {
+        buildBuiltIn: async (name, onProgress, signal) => {
+          onProgress("the test builds it");
+          firstUse = await build(name, small);
+          signal.throwIfAborted();
+          assert.equal(firstUse.code, 0, firstUse.stderr);
+        },
+      },
+    ),
+  );
+  ({ server } = machine);
 });
 after(() => stack.disposeAsync());
 
@@ -172,6 +177,7 @@ test(
     const variables = `export E2B_API_KEY=${server.apiKey}\n${url}`;
     for (const flavor of ["sync", "async"] as const)
       await runPythonChecks(t, { lock: "newest", flavor, level: "interpreter", variables });
+    await checkPublishedInterpreter(t, machine);
     const log = stderr.split("\n").filter((line) => line === "#1 CACHED");
     assert.ok(log.length > 0, "base has the first step of python");
   },

@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { TestContext } from "node:test";
 import { cells, clientAt } from "@wrenn/code-interpreter/testing";
 import { eventually } from "@wrenn/core/testing";
 import type { ApiCaller } from "./api-caller.ts";
+import { reaches } from "./e2b-machine.ts";
+import type { E2bMachine } from "./e2b-machine.ts";
+import { projectRoot } from "./sources.ts";
 
 /** What a check needs of its test. */
 type Reporter = Pick<TestContext, "after" | "diagnostic">;
@@ -28,6 +32,7 @@ const ENDLESS = [
 ] as const;
 
 const SLOW_MS = 120_000;
+const CELLS_PROGRAM = join(projectRoot, "tests/support/e2b-cells-process.ts");
 
 /** Checks that capsules of code-interpreter-v1 run cells of four languages for the official client. */
 export async function checkInterpreter(t: Reporter, server: ApiCaller): Promise<void> {
@@ -43,6 +48,32 @@ export async function checkInterpreter(t: Reporter, server: ApiCaller): Promise<
   await checkContexts(client);
   await checkBoot(t, server, capsule);
   await checkRandomness(t, server);
+}
+
+/** A second, and two, on a machine that does nothing else. */
+const INTERRUPTED_MS = 2000;
+const NEXT_MS = 5000;
+
+/** Checks that `Sandbox.create()` of the official client runs cells, and that each version of HTTP interrupts those that are broken off. */
+export async function checkPublishedInterpreter(t: Reporter, machine: E2bMachine): Promise<void> {
+  for (const reach of reaches) {
+    const { code, stdout, stderr } = await machine.run(reach, CELLS_PROGRAM, [], { limitMs: 300_000 });
+    assert.equal(code, 0, stderr + stdout);
+    const { text, printed, interruptedMs, nextMs } = JSON.parse(stdout) as {
+      readonly text: string;
+      readonly printed: readonly string[];
+      readonly interruptedMs: Readonly<Record<string, number>>;
+      readonly nextMs: Readonly<Record<string, number>>;
+    };
+    t.diagnostic(
+      `${reach}: interrupted ${JSON.stringify(interruptedMs)}, next cell ${JSON.stringify(nextMs)}`,
+    );
+    assert.equal(text, "42");
+    assert.deepEqual(Object.keys(interruptedMs), reach === "plain HTTP" ? ["1.1"] : ["2", "1.1"]);
+    assert.ok(printed.every((output) => output === "next") && printed.length >= 2, printed.join());
+    for (const ms of Object.values(interruptedMs)) assert.ok(ms < INTERRUPTED_MS, `${ms} ms`);
+    for (const ms of Object.values(nextMs)) assert.ok(ms < NEXT_MS, `${ms} ms`);
+  }
 }
 
 const since = (startedAt: number): string => `${(performance.now() - startedAt).toFixed(0)} ms`;

@@ -1,6 +1,6 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readFileIfPresent, holdLock, runCommand } from "@wrenn/system";
+import { runCommand } from "@wrenn/system";
+import { installTools } from "./install-tools.ts";
 import { projectRoot } from "./sources.ts";
 
 const FOLDER = join(projectRoot, "tests/runtimes");
@@ -54,21 +54,7 @@ export async function installRuntimes(): Promise<Runtimes> {
 }
 
 async function install(): Promise<Runtimes> {
-  await using _ = await holdLock(join(FOLDER, "installation"), undefined);
-  const lockFile = join(FOLDER, "package-lock.json");
-  const lock = await readFile(lockFile, "utf8");
-  // The copy of the lock file says which lock the installed tree belongs to, as for the launcher's own tree.
-  const marker = join(MODULES, ".installed-lock.json");
-  if ((await readFileIfPresent(marker)) === lock) return paths;
-  await rm(marker, { force: true });
-  await runCommand(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
-    cwd: FOLDER,
-  });
-  if ((await readFile(lockFile, "utf8")) !== lock) {
-    await writeFile(lockFile, lock);
-    throw new Error("tests/runtimes/package-lock.json does not fit its package.json");
-  }
-  await writeFile(marker, lock);
+  await installTools(FOLDER);
   return paths;
 }
 

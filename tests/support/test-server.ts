@@ -20,6 +20,7 @@ export async function startTestServer(
     readonly servesDashboard?: boolean;
     /** Default: built-in templates are not built on their first use. */
     readonly buildBuiltIn?: BuildBuiltIn;
+    /** Whether the data directory has a key for clients of E2B, as with `up --e2b`. */
     readonly keepsE2bKey?: boolean;
   } = {},
 ): Promise<TestServer> {

@@ -202,6 +202,10 @@ describe("the control API on the wire", () => {
     );
     const later = await lab.call("GET", `/v2/sandboxes/${id}/logs?direction=backward&limit=1`);
     assert.equal((later.body["logs"] as unknown[]).length, 1);
+    // E2B's command line follows logs until they end.
+    await lab.call("DELETE", `/sandboxes/${id}`);
+    const ended = await lab.call("GET", `/sandboxes/${id}/logs`);
+    assert.deepEqual([ended.status, ended.body], [200, { logs: [], logEntries: [] }]);
   });
 
   test("logs have levels, and are filtered by them", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { request } from "node:https";
@@ -12,6 +13,7 @@ import type { TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
 import { DAY_MS, systemClock, systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { localCertificate } from "@wrenn/edge";
 import { domain, startByteService, startService, startTestEdge } from "./support/test-edge.ts";
 
@@ -113,6 +115,26 @@ test("over HTTP/2 a response that breaks off ends with an error, and refusals ar
   assert.match(await text(refused), /port_not_listening/);
   assert.equal(status, 502);
 });
+
+for (const method of ["GET", "POST"])
+  test(`over HTTP/2 a client that breaks a ${method} off ends the request at the service`, async (t) => {
+    const gone = Promise.withResolvers<void>();
+    const { port } = await startService(t, (request, response) => {
+      response.write("begin");
+      request.resume();
+      response.on("close", () => gone.resolve());
+    });
+    const tls = await (await certificate(t)).make();
+    const edge = await startTestEdge(t, { tls });
+    const session = connectHttp2(`https://127.0.0.1:${edge.server.port}`, { rejectUnauthorized: false });
+    t.after(() => session.destroy());
+    const stream = session.request({ ":authority": edge.host(port), ":method": method });
+    if (method === "POST") stream.end("body");
+    await once(stream, "data");
+    stream.close();
+    await gone.promise;
+    await eventually("the capsule is released", () => edge.edge.connections.count(edge.capsuleId) === 0);
+  });
 
 test("HTTP/1.1 and WebSockets work over the same TLS port", async (t) => {
   const { port, server } = await startService(t, (_request, response) => response.end("one"));

@@ -1,6 +1,6 @@
 import { teamOf } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
-import { defined } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { errors } from "../api/error-body.ts";
@@ -58,7 +58,8 @@ export function registerLogs(app: App, { services, sandboxes }: SandboxLogRoutes
     },
     async (request) => {
       const { start, limit: most = DEFAULT_LIMIT } = request.query;
-      const entries = (await read(teamOf(request), request.params.sandboxID, start)).slice(0, most);
+      const found = await orNone(read(teamOf(request), request.params.sandboxID, start));
+      const entries = found.slice(0, most);
       return {
         logs: entries.map(({ timestamp, message, level, fields }) => ({
           timestamp,
@@ -99,4 +100,14 @@ export function registerLogs(app: App, { services, sandboxes }: SandboxLogRoutes
       return { logs: isForward ? entries.slice(0, most) : entries.toReversed().slice(0, most) };
     },
   );
+}
+
+/** E2B's command line follows logs until the sandbox has ended, and takes a refusal then for a failure. */
+async function orNone(reading: Promise<Entry[]>): Promise<readonly Entry[]> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (WrennError.is(error, "capsule_not_found")) return [];
+    throw error;
+  }
 }

@@ -24,6 +24,20 @@ test("the reference value of a signature is computed", () => {
   );
 });
 
+test("an expired signature is refused with the text that clients compare literally", async () => {
+  const past = Math.floor(Date.now() / 1000) - 5;
+  const signed = { path: at("any.txt"), operation: "read", user: "", expiration: String(past) } as const;
+  const expired = {
+    path: signed.path,
+    signature: signatureOf(signed, TOKEN),
+    signature_expiration: String(past),
+  };
+  assert.deepEqual(await errorOf(await fetch(lab.url + query(expired))), [
+    401,
+    "signature is already expired",
+  ]);
+});
+
 test("a signature opens its own file, operation, user and time; raw values of the query count", async () => {
   await writeFile(at("signed.txt"), "signed");
   const path = at("signed.txt");
@@ -53,9 +67,7 @@ test("a signature opens its own file, operation, user and time; raw values of th
     401,
     "invalid signature",
   ]);
-  const expired = { path, signature: sign({ expiration: past }), signature_expiration: past };
-  assert.deepEqual(await errorOf(await get(expired)), [401, "signature is already expired"]);
-  const moved = { ...expired, signature_expiration: soon };
+  const moved = { path, signature: sign({ expiration: past }), signature_expiration: soon };
   assert.deepEqual(await errorOf(await get(moved)), [401, "invalid signature"]);
   assert.equal((await get({ path })).status, 401);
   // A wrong header is not made good by a right signature.

@@ -24,21 +24,23 @@ after(() => lab[Symbol.asyncDispose]());
 const client = lab.client();
 const at = (...names: readonly string[]): string => join(lab.directory, ...names);
 
-test("commands run, fail, are killed and time out with the client's own errors", async () => {
+test("the end of a killed command is the exit code and the text that clients compare literally", async () => {
+  const handle = await client.commands.run("sleep 60", { background: true });
+  assert.equal(await client.commands.kill(handle.pid), true);
+  await assert.rejects(handle.wait(), (error: unknown) => {
+    assert.ok(error instanceof CommandExitError);
+    return error.exitCode === -1 && error.error === "signal: killed";
+  });
+  assert.equal(await client.commands.kill(handle.pid), false);
+});
+
+test("commands run, fail and time out with the client's own errors", async () => {
   const { stdout, stderr, exitCode } = await client.commands.run("echo out; echo err >&2");
   assert.deepEqual([stdout, stderr, exitCode], ["out\n", "err\n", 0]);
   await assert.rejects(client.commands.run("exit 7"), (error: unknown) => {
     assert.ok(error instanceof CommandExitError);
     return error.exitCode === 7;
   });
-  const handle = await client.commands.run("sleep 60", { background: true });
-  assert.equal(await client.commands.kill(handle.pid), true);
-  await assert.rejects(handle.wait(), (error: unknown) => {
-    assert.ok(error instanceof CommandExitError);
-    // The command line of the same project compares this pair.
-    return error.exitCode === -1 && error.error === "signal: killed";
-  });
-  assert.equal(await client.commands.kill(handle.pid), false);
   await assert.rejects(client.commands.run("sleep 60", { timeoutMs: 300 }), TimeoutError);
   await assert.rejects(client.commands.run("true", { cwd: "/nowhere" }), InvalidArgumentError);
   await assert.rejects(client.commands.run("true", { user: "nobody-here" }), AuthenticationError);

@@ -26,6 +26,8 @@ export function sendAnswer({ request, response, incoming, exchange, onBytes, ove
   incoming.on("error", over);
   incoming.on("close", broken);
   response.once("finish", () => {
+    // Node.js says so of HTTP/2 also when the client has broken the stream off; its close follows.
+    if (!response.writableEnded) return;
     endRequest(request);
     over();
   });

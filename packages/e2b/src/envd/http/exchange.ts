@@ -16,7 +16,8 @@ export interface AgentExchange {
 export function leftOf(response: ServerResponse): AbortSignal {
   const left = new AbortController();
   response.once("close", () => {
-    if (!response.writableFinished) left.abort(new Error("the client left"));
+    // Over HTTP/2 a stream that was reset counts as finished, but not as ended.
+    if (!response.writableEnded || !response.writableFinished) left.abort(new Error("the client left"));
   });
   return left.signal;
 }
