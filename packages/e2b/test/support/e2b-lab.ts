@@ -150,6 +150,13 @@ export class E2bLab implements AsyncDisposable {
     return { authorization: `Bearer ${String(switched.body["token"])}` };
   }
 
+  /** Creates a sandbox. @returns the answer, and its id. */
+  async created(fields: object = {}): Promise<Record<string, unknown> & { readonly id: string }> {
+    const { status, body } = await this.call("POST", "/v2/sandboxes", { templateID: "minimal", ...fields });
+    assert.equal(status, 201, JSON.stringify(body));
+    return { ...body, id: String(body["sandboxID"]) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#serving.disposeAsync();
     await this.#release.disposeAsync();
