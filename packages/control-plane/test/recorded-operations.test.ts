@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, mock, test } from "node:test";
 import { sql } from "kysely";
-import { parseId } from "@wrenn/core";
+import { parseId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { operationQueries } from "@wrenn/database";
+import { Operations } from "../src/capsules/operations.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const platform = await TestPlatform.start();
@@ -90,4 +92,39 @@ test("a destroy of a capsule that has ended succeeds, and an operation whose cap
   assert.equal(answer.status, 404);
   const [, paused] = (await operationsOf(other)) as readonly (readonly [string, string, string])[];
   assert.deepEqual(paused?.slice(0, 2), ["pause", "failed"]);
+});
+
+test("an operation that begins during a sweep is not taken for a forgotten one", async () => {
+  const { db } = database;
+  const capsule = parseId("capsule", await create());
+  const owner = systemRandom.uuid();
+  await db
+    .insertInto("control_planes")
+    .values({ id: owner, last_seen: new Date(Date.now() + 3_600_000) })
+    .execute();
+  const operations = new Operations({
+    database,
+    clock: systemClock,
+    logger: silentLogger,
+    random: systemRandom,
+    instanceId: owner,
+    onTimes: () => {},
+  });
+  const lost = systemRandom.uuid();
+  await operationQueries.insertOperations(db, [{ id: lost, capsuleId: capsule, kind: "pause", owner }]);
+  // The order of the statements is a matter of chance.
+  for (let round = 0; round < 30; round++)
+    await Promise.all([
+      operations.run(capsule, "pause", async () => await Promise.resolve()),
+      operations.sweep(),
+      operations.run(capsule, "resume", async () => await Promise.resolve()),
+    ]);
+  const rows = await db
+    .selectFrom("operations")
+    .select(["id", "state", "problem"])
+    .where("owner", "=", owner)
+    .execute();
+  assert.equal(rows.length, 61);
+  const failed = rows.filter(({ state }) => state !== "succeeded");
+  assert.deepEqual(failed, [{ id: lost, state: "failed", problem: "its end could not be written down" }]);
 });

@@ -140,8 +140,11 @@ export class Operations {
   async sweep(): Promise<void> {
     const { database, instanceId, clock } = this.#deps;
     for (const [id, since] of this.#begun) if (clock.monotonic() - since > COMMIT_MS) this.#begun.delete(id);
-    const known = [...this.#live, ...this.#begun.keys()];
-    await operationQueries.failForgottenOperations(database.db, instanceId, known, this.#now());
+    const running = await operationQueries.listRunningOperations(database.db, instanceId);
+    // Judged only now: each of these was known before it was written down, and stays known until its end is.
+    const forgotten = running.filter((id) => !this.#live.has(id) && !this.#begun.has(id));
+    if (forgotten.length === 0) return;
+    await operationQueries.failForgottenOperations(database.db, forgotten, this.#now());
   }
 
   /** Waits for everything that was begun. */

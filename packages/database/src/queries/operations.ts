@@ -71,18 +71,23 @@ export async function failOrphanedOperations(
   return Number(result.numUpdatedRows);
 }
 
-/** Operations of a living control plane that it does not know of any more: what it wanted to write about them got lost. */
-export async function failForgottenOperations(
-  db: Db,
-  owner: string,
-  known: readonly string[],
-  at: Date,
-): Promise<void> {
+/** Ids of operations of a control plane that have not ended. */
+export async function listRunningOperations(db: Db, owner: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("operations")
+    .select("id")
+    .where("state", "=", "running")
+    .where("owner", "=", owner)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Operations whose control plane does not know of them any more: what it wanted to write about them got lost. */
+export async function failForgottenOperations(db: Db, ids: readonly string[], at: Date): Promise<void> {
   await db
     .updateTable("operations")
     .set({ state: "failed", problem: "its end could not be written down", finished_at: at })
     .where("state", "=", "running")
-    .where("owner", "=", owner)
-    .where(sql<SqlBool>`id <> all(${known}::uuid[])`)
+    .where(sql<SqlBool>`id = any(${ids}::uuid[])`)
     .execute();
 }
