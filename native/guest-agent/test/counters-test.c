@@ -18,6 +18,7 @@ struct counters {
   uint64_t total;
   uint64_t memory;
   uint64_t available;
+  uint64_t cached;
   uint32_t processes;
   uint64_t load; /* thousandths */
 };
@@ -46,6 +47,7 @@ static struct counters read_counters(void) {
   (void)read_u32(&r);
   (void)read_u64(&r);
   char *name = read_text(&r, 64);
+  c.cached = read_u64(&r);
   CHECK(name != NULL && read_finished(&r));
   free(name);
   buffer_free(&body);
@@ -68,6 +70,7 @@ static void values(void) {
   CHECK(c.total > 0 && c.busy > 0 && c.busy <= c.total);
   CHECK(c.memory == first_number("/proc/meminfo", "MemTotal: %llu") * 1024);
   CHECK(c.available > 0 && c.available < c.memory);
+  CHECK(c.cached > 0 && c.cached < c.memory);
   CHECK(c.load < 1000000);
 }
 
