@@ -14,7 +14,9 @@ import type { TestServer } from "../support/test-server.ts";
 
 /* The command line as client machines get it: from /download, into a folder of a user without rights, by npm. */
 
-/** How often the processor time of a program that does nothing: about 150 ms on the machine of the benchmarks. */
+/** Processor time that `--help` may take. */
+const HELP_MS = 150;
+/** On machines where that is not enough: how often the time of a program that does nothing. Fast ones start such a program in 25 ms. */
 const HELP_STARTS = 3;
 const STARTS = 10;
 /** Runs a command as the user nobody. */
@@ -116,7 +118,7 @@ async function useClient(argv: readonly string[]): Promise<void> {
   assert.equal((await wrenn("pause", "nothing")).code, 4);
 }
 
-test(`--help takes at most ${HELP_STARTS} times as much of a processor as an empty program of the same Node.js`, async (t) => {
+test(`--help takes at most ${HELP_MS} ms of a processor, or ${HELP_STARTS} times as much as an empty program of the same Node.js`, async (t) => {
   const { node20, nodeNewest } = await installRuntimes();
   for (const node of [node20, nodeNewest]) await timeHelp(t, node);
 });
@@ -140,5 +142,5 @@ async function timeHelp(t: TestContext, node: string): Promise<void> {
   for (const way of ["empty", "help"] as const)
     t.diagnostic(`${node} ${way}: ${times[way].map((ms) => ms.toFixed(0)).join(" ")} ms`);
   const [empty, help] = [Math.min(...times.empty), Math.min(...times.help)];
-  assert.ok(help <= HELP_STARTS * empty, `${help} ms, and ${empty} ms for nothing`);
+  assert.ok(help <= Math.max(HELP_MS, HELP_STARTS * empty), `${help} ms, and ${empty} ms for nothing`);
 }
