@@ -6,10 +6,9 @@ const ROOT = "root";
 const MAKE_MS = 30_000;
 
 /** Directories that every system has: nothing is asked of the guest for paths in them (Filesystem Hierarchy Standard, section 3). */
-const STANDARD = new Set([
-  ...["bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt"],
-  ...["proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"],
-]);
+const STANDARD = new Set(
+  "bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var".split(" "),
+);
 
 /** Makes a directory of `/` and gives it to a user; fails when it exists. */
 const MAKE = 'mkdir -m 755 -- "$1" && chown -- "$2:" "$1"';
