@@ -18,9 +18,8 @@ after(() => rm(directory, { recursive: true, force: true }));
 test("a machine whose owner was killed is adopted: frozen, let go on, its console read, its death told", async (t) => {
   const { kernel, initramfs, rootfs } = await minimalArtifacts();
   const signal = AbortSignal.timeout(5 * 60_000);
-  await chown(directory, uid, uid);
   const disk = join(directory, "disk.qcow2");
-  await makeDisk(disk, uid, rootfs);
+  await makeDisk(disk, rootfs);
   const memoryFile = join(directory, "memory");
   await writeFile(memoryFile, "");
   await chown(memoryFile, uid, uid);

@@ -91,12 +91,12 @@ export class FrozenLab {
 
   /** Freezes a running machine as a diff against the base; it stays stopped and goes on, if at all, on a new disk. */
   async freeze(machine: Machine, base: Frozen): Promise<Frozen & { readonly memoryDiff: string }> {
-    const { directory, signal, uid } = this;
+    const { directory, signal } = this;
     await machine.stop(signal);
     const disk = await machine.activeDisk(signal);
     const name = this.name(machine.id);
     const next = join(dirname(disk), `${name}.qcow2`);
-    await makeDisk(next, uid, disk);
+    await makeDisk(next, disk);
     await machine.switchDisk(next, signal);
     const deviceState = join(directory, `${name}.state`);
     await machine.saveDeviceState(deviceState, signal);
@@ -136,9 +136,8 @@ export class FrozenLab {
     const id = this.name(`frozen-${process.pid}`);
     const home = join(directory, id);
     await mkdir(home);
-    await chown(home, uid, uid);
     const disk = join(home, "disk.qcow2");
-    await makeDisk(disk, uid, backing);
+    await makeDisk(disk, backing);
     const readable = [directory, dirname(this.#artifacts.rootfs)];
     return {
       id,

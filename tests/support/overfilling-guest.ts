@@ -41,9 +41,8 @@ export async function startOverfillingGuest(
   await mkdir(small);
   await runCommand(["mount", "-t", "tmpfs", "-o", `size=${ROOM},mode=755`, "tmpfs", small]);
   undo.defer(async () => void (await runCommand(["umount", "--lazy", small])));
-  await chown(small, spec.uid, spec.gid);
   const disk = join(small, "disk.qcow2");
-  await makeDisk(disk, spec.uid, artifacts.rootfs);
+  await makeDisk(disk, artifacts.rootfs);
   const memoryFile = join(home, "memory");
   await writeFile(memoryFile, "");
   await chown(memoryFile, spec.uid, spec.gid);

@@ -51,7 +51,7 @@ export async function qemuContract(name: string, zygote?: QemuOptions["zygote"])
       kernel: artifacts.kernel,
       initramfs: artifacts.initramfs,
       memoryMib: 256,
-      makeDisk: (path, uid, backing) => makeDisk(path, uid, backing ?? artifacts.rootfs),
+      makeDisk: (path, backing) => makeDisk(path, backing ?? artifacts.rootfs),
       readable: [dirname(artifacts.rootfs)],
       startOverfilling: (spec, signal) =>
         startOverfillingGuest(

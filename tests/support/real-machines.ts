@@ -1,4 +1,4 @@
-import { chown, open, readFile } from "node:fs/promises";
+import { chmod, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defined, silentLogger, systemClock } from "@wrenn/core";
 import { buildBootArtifacts, createArtifactStore, createOverlay, ImageEditions } from "@wrenn/disk-image";
@@ -91,12 +91,12 @@ async function testKernel(signal: AbortSignal): Promise<GuestKernel | undefined>
   return finding.accelerator === "kvm" ? undefined : await buildKvmKernel(store, report, signal);
 }
 
-/** A writable disk for a machine of user `uid`. */
-export async function makeDisk(path: string, uid: number, backing: string): Promise<void> {
+/** A disk that a machine can write, and that disks of other machines can lie over. */
+export async function makeDisk(path: string, backing: string): Promise<void> {
   await createOverlay(path, {
     backing,
     backingFormat: backing.endsWith(".qcow2") ? "qcow2" : "raw",
     sizeMib: 5120,
   });
-  await chown(path, uid, uid);
+  await chmod(path, 0o644);
 }

@@ -1,6 +1,5 @@
-import { chown, mkdir, statfs } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from "node:os";
-import { dirname } from "node:path";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import {
@@ -313,15 +312,12 @@ async function createDisk(disk: {
   readonly path: string;
   readonly backing: string;
   readonly sizeMib: number;
-  readonly uid: number;
 }): Promise<void> {
   await createOverlay(disk.path, {
     backing: disk.backing,
     backingFormat: disk.backing.endsWith(".qcow2") ? "qcow2" : "raw",
     sizeMib: disk.sizeMib,
   });
-  await chown(disk.path, disk.uid, disk.uid);
-  await chown(dirname(disk.path), disk.uid, disk.uid);
 }
 
 function guestLinks(logger: Logger, bufferBytes: number | undefined) {

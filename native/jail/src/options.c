@@ -15,6 +15,12 @@ static bool add(struct list *list, const char *item) {
   return true;
 }
 
+static bool want(struct options *options, struct wanted wanted) {
+  if (options->wanted_count >= DESCRIPTOR_LIMIT || !*wanted.name) return false;
+  options->wanted[options->wanted_count++] = wanted;
+  return true;
+}
+
 static bool number(const char *text, unsigned long *value) {
   char *end;
   errno = 0;
@@ -27,7 +33,8 @@ bool options_parse(int argc, char **argv, struct options *options) {
       {"run", required_argument, NULL, 'r'},    {"uid", required_argument, NULL, 'u'},    {"gid", required_argument, NULL, 'g'},
       {"cgroup", required_argument, NULL, 'c'}, {"netns", required_argument, NULL, 'n'},  {"read", required_argument, NULL, 'R'},
       {"write", required_argument, NULL, 'W'},  {"device", required_argument, NULL, 'd'}, {"env", required_argument, NULL, 'e'},
-      {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {"file-mib", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0},
+      {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {"file-mib", required_argument, NULL, 'f'},
+      {"listen", required_argument, NULL, 's'}, {"open", required_argument, NULL, 'o'}, {"update", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0},
   };
   unsigned long uid = 0;
   unsigned long gid = 0;
@@ -59,6 +66,15 @@ bool options_parse(int argc, char **argv, struct options *options) {
       case 'W':
         ok = add(&options->writable, optarg);
         break;
+      case 's':
+        ok = want(options, (struct wanted){WANTED_SOCKET, optarg});
+        break;
+      case 'o':
+        ok = want(options, (struct wanted){WANTED_READABLE, optarg});
+        break;
+      case 'p':
+        ok = want(options, (struct wanted){WANTED_WRITABLE, optarg});
+        break;
       case 'd':
         ok = add(&options->devices, optarg);
         break;
@@ -66,7 +82,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
         ok = add(&options->environment, optarg);
         break;
       case 'l':
-        ok = number(optarg, &limit) && limit >= 4096;
+        ok = number(optarg, &limit) && limit >= 65536;
         break;
       case 'f':
         ok = number(optarg, &options->file_mib) && options->file_mib > 0;
@@ -82,7 +98,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
   /* A machine never runs as root. */
   if (ok && options->run && options->run[0] == '/' && uid > 0 && gid > 0 && *options->program) return true;
   fputs("wrenn-jail: wrong arguments: --run DIR --uid N --gid N [--cgroup FILE] [--netns PATH] [--read PATH] [--library PATH] [--write PATH] [--device PATH] "
-        "[--env NAME=value] [--console BYTES] [--file-mib N] -- program ...\n",
+        "[--listen NAME] [--open FILE] [--update FILE] [--env NAME=value] [--console BYTES] [--file-mib N] -- program ...\n",
         stderr);
   return false;
 }

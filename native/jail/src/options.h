@@ -6,7 +6,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { LIST_LIMIT = 64 };
+enum { LIST_LIMIT = 64, DESCRIPTOR_LIMIT = 16 };
+
+/* A descriptor that the program gets (descriptors.h). */
+struct wanted {
+  enum { WANTED_SOCKET, WANTED_READABLE, WANTED_WRITABLE } kind;
+  const char *name; /* of a socket in `run`; of a file, its path */
+};
 
 struct list {
   const char *items[LIST_LIMIT];
@@ -14,7 +20,7 @@ struct list {
 };
 
 struct options {
-  const char *run; /* the machine's own directory: writable, holds the reports */
+  const char *run; /* holds sockets and reports; the program does not see it */
   uid_t uid;
   gid_t gid;
   struct list cgroups;   /* cgroup.procs or tasks files to join */
@@ -22,10 +28,12 @@ struct options {
   struct list readable;
   struct list libraries; /* readable, and code may be run from it */
   struct list writable;
+  struct wanted wanted[DESCRIPTOR_LIMIT];
+  size_t wanted_count;
   struct list devices; /* below /dev; the machine gets nodes of its own */
   struct list environment;
   unsigned long file_mib; /* no file grows beyond this many MiB by the program's writes; 0: no limit */
-  size_t console_limit; /* bytes that console.log and console.log.1 hold together at most */
+  size_t console_limit; /* bytes of the console that are kept */
   char **program;
 };
 

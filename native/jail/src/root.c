@@ -30,8 +30,14 @@ static bool failed(const char *what) {
 
 static bool open_grants(const struct list *list, unsigned long flags, struct grant *grants, size_t *count) {
   for (size_t i = 0; i < list->count; i++) {
-    int fd = open(list->items[i], O_PATH | O_CLOEXEC);
-    if (fd < 0) return failed(list->items[i]);
+    struct stat st;
+    /* A link may have been changed since the caller looked at what it leads to. */
+    int fd = open(list->items[i], O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st)) return failed(list->items[i]);
+    if (S_ISLNK(st.st_mode)) {
+      errno = ELOOP;
+      return failed(list->items[i]);
+    }
     grants[(*count)++] = (struct grant){list->items[i], fd, flags};
   }
   return true;
@@ -108,12 +114,10 @@ static bool make_devices(const struct options *options) {
 bool root_build(const struct options *options) {
   static struct grant grants[GRANTS];
   size_t count = 0;
-  struct list run = {.items = {options->run}, .count = 1};
   if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL)) return failed("private mounts");
   /* Later grants may lie inside earlier ones, so the broad ones come first. */
   if (!open_grants(&options->readable, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count) ||
-      !open_grants(&options->libraries, MS_RDONLY | MS_NOSUID | MS_NODEV, grants, &count) || !open_grants(&options->writable, MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count) ||
-      !open_grants(&run, MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count))
+      !open_grants(&options->libraries, MS_RDONLY | MS_NOSUID | MS_NODEV, grants, &count) || !open_grants(&options->writable, MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count))
     return false;
   struct grant system[SYSTEM_PATHS];
   size_t system_count = 0;

@@ -21,10 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "console.h"
+#include "descriptors.h"
+#include "reports.h"
 #include "root.h"
 
-enum { CONSOLE_PART = 16384, CAPABILITIES = 64, OPEN_FILES = 1024, SIGNALS = 32 };
+enum { CAPABILITIES = 64, OPEN_FILES = 1024, SIGNALS = 32 };
 
 static _Noreturn void fail(const char *what) {
   dprintf(2, "wrenn-jail: %s: %s\n", what, strerror(errno));
@@ -75,7 +76,7 @@ static unsigned long long start_time(int proc) {
   return ticks;
 }
 
-static _Noreturn void run_program(const struct options *options, const struct way *way, int proc, int console, int report) {
+static _Noreturn void run_program(const struct options *options, const struct way *way, const struct descriptors *descriptors, int proc, int console, int report) {
   static const struct rlimit no_core = {0, 0};
   static const struct rlimit files = {OPEN_FILES, OPEN_FILES};
   for (int number = 1; number < SIGNALS; number++) signal(number, SIG_DFL);
@@ -90,7 +91,7 @@ static _Noreturn void run_program(const struct options *options, const struct wa
   /* Executing the program closes the report, which is how the parent knows that it worked. */
   dup2(report, 3);
   (void)fcntl(3, F_SETFD, FD_CLOEXEC);
-  if (syscall(SYS_close_range, 4u, ~0u, 0u)) fail("close_range");
+  if (!descriptors_place(descriptors)) fail("descriptors");
   setrlimit(RLIMIT_CORE, &no_core);
   setrlimit(RLIMIT_NOFILE, &files);
   if (options->file_mib > 0) {
@@ -101,17 +102,8 @@ static _Noreturn void run_program(const struct options *options, const struct wa
   _exit(127);
 }
 
-static bool write_report(int directory, const char *name, const char *text) {
-  char temporary[64];
-  snprintf(temporary, sizeof temporary, "%s.tmp", name);
-  int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-  if (fd >= 0) close(fd);
-  return ok && renameat(directory, temporary, directory, name) == 0;
-}
-
 static void pump_console(struct console *console, int from) {
-  static char bytes[CONSOLE_PART];
+  static char bytes[CONSOLE_WRITE];
   for (;;) {
     ssize_t n = read(from, bytes, sizeof bytes);
     if (n > 0) console_write(console, bytes, (size_t)n);
@@ -160,49 +152,58 @@ static void close_standard_streams(void) {
   }
 }
 
-static _Noreturn void attend(pid_t child, int directory, struct console *console, int output) {
+static _Noreturn void attend(pid_t child, struct reports *reports, int output) {
   char text[256];
   close_standard_streams();
-  pump_console(console, output);
+  pump_console(&reports->console, output);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   snprintf(text, sizeof text, "{\"pid\":%d,\"code\":%d,\"signal\":%d,\"at\":%lld}\n", child, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
            WIFSIGNALED(status) ? WTERMSIG(status) : 0, (long long)time(NULL) * 1000);
-  (void)write_report(directory, "exit.json", text);
+  (void)report_write(reports->exit, text);
   _exit(0);
 }
 
+/* The directory is root's: everything in it is opened here, and nothing of it is reached later. */
+static void open_files(const struct options *options, struct reports *reports, struct descriptors *descriptors) {
+  int directory = open(options->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0 || !reports_open(reports, directory, options->console_limit)) fail(options->run);
+  if (!descriptors_open(descriptors, options, directory)) _exit(1);
+  close(directory);
+}
+
 void supervise(const struct options *options, const struct way *way) {
-  struct console console;
+  struct reports reports;
+  struct descriptors descriptors;
   int output[2];
   int report[2];
   char line[256];
   setsid();
   for (int number = 1; number < SIGNALS; number++) signal(number, number == SIGCHLD ? SIG_DFL : SIG_IGN);
-  int directory = open(options->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0 || proc < 0) fail(options->run);
+  if (proc < 0) fail("/proc");
+  open_files(options, &reports, &descriptors);
   join_cgroups(&options->cgroups);
   enter_namespaces(options);
   if (!root_build(options)) _exit(1);
   if (pipe2(output, O_CLOEXEC) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report)) fail("pipe");
-  /*
-   * Before the fork, because rights belong to threads: a loaded program may make one in its fork handlers. The supervisor needs
-   * nothing more than its directory, which belongs to the machine's user.
-   */
+  /* Before the fork, because rights belong to threads: a loaded program may make one in its fork handlers. */
   drop_identity(options);
+  if (!descriptors_listen(&descriptors, options)) fail("listen");
   pid_t child = fork();
   if (child < 0) fail("fork");
-  if (child == 0) run_program(options, way, proc, output[1], report[1]);
+  if (child == 0) run_program(options, way, &descriptors, proc, output[1], report[1]);
+  descriptors_close(&descriptors);
   close(output[1]);
   close(report[1]);
   close(proc);
   unsigned long long ticks = await_start(report[0]);
   if (!way->held) await_exec(report[0], child);
   snprintf(line, sizeof line, "{\"pid\":%d,\"startTime\":\"%llu\"}\n", child, ticks);
-  if (!write_report(directory, "machine.json", line) || !console_open(&console, directory, options->console_limit)) end(child, options->run);
+  if (!report_write(reports.machine, line)) end(child, options->run);
+  close(reports.machine);
   if (!way->announce(line)) end(child, "nobody waits for the program");
   if (way->held && write(report[0], "", 1) != 1) end(child, "the program ended at once");
   close(report[0]);
-  attend(child, directory, &console, output[0]);
+  attend(child, &reports, output[0]);
 }

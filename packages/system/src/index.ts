@@ -4,6 +4,7 @@ export { CommandHelper } from "./command-helper/command-helper.ts";
 export type { RunProgram } from "./command-helper/command-helper.ts";
 export { forkConfined } from "./confined-process.ts";
 export { exists, hasCode, readFileIfPresent } from "./files.ts";
+export { makeFileOf, sealFile } from "./seal-file.ts";
 export { joinPieces } from "./join-pieces.ts";
 export { findLeftovers } from "./leftovers.ts";
 export { dataDirectoryOf, localServerFiles, readLocalClient, writeLocalClient } from "./local-server.ts";

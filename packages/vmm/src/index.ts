@@ -8,7 +8,8 @@ export { endMachine, listEmptyGroups, listMachines } from "./jail/orphan-machine
 export type { JailedMachine } from "./jail/orphan-machines.ts";
 export { createFakeHypervisor, setFakeFault } from "./fake/fake-hypervisor.ts";
 export type { FakeFault } from "./fake/fake-hypervisor.ts";
-export { CONSOLE_LOG } from "./qemu/command-line.ts";
+export { CONSOLE_RING, readConsole } from "./console/console-ring.ts";
+export type { ConsoleBytes } from "./console/console-ring.ts";
 export { createQemuHypervisor } from "./qemu/qemu-hypervisor.ts";
 export { DEFAULT_QEMU } from "./qemu/qemu-program.ts";
 export type { QemuOptions } from "./qemu/qemu-hypervisor.ts";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
-import type { Server, Socket } from "node:net";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
@@ -9,6 +8,7 @@ import { WrennError } from "@wrenn/core";
 import { identifyProcess } from "@wrenn/system";
 import { loadDeviceState, saveDeviceState } from "../src/qemu/device-state.ts";
 import { QmpClient } from "../src/qemu/qmp-client.ts";
+import { readLinesWithDescriptors } from "./support/lines-with-descriptors.ts";
 
 const signal = AbortSignal.timeout(30_000);
 const STATE = "the state of all devices";
@@ -26,11 +26,13 @@ class TransferringQemu {
   /** Questions for its state, after the end of a transfer, until it can run again. */
   finishing = 2;
   received = "";
+  /** What it sends of itself. */
+  state: string | Buffer = STATE;
   qmp!: QmpClient;
   #migration = "none";
   #status = "inmigrate";
   #control: Socket | undefined;
-  #incoming: Server | undefined;
+  #connection: Socket | undefined;
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -39,22 +41,18 @@ class TransferringQemu {
   static async start(t: TestContext): Promise<TransferringQemu> {
     const qemu = new TransferringQemu(await mkdtemp("/tmp/wd-"));
     const path = join(qemu.directory, "qmp.sock");
-    const server = createServer((socket) => qemu.#serve(socket));
+    const server = createServer({ pauseOnConnect: true }, (socket) => qemu.#serve(socket));
     await new Promise<void>((resolve) => server.listen(path, resolve));
     const self = await identifyProcess(process.pid);
     assert.ok(self);
-    qemu.qmp = await QmpClient.connect(path, self, signal);
+    qemu.qmp = await QmpClient.connect(path, { uid: process.getuid?.() ?? 0, process: self }, signal);
     t.after(async () => {
       qemu.qmp.close();
       server.close();
-      qemu.#incoming?.close();
+      qemu.#connection?.destroy();
       await rm(qemu.directory, { recursive: true });
     });
     return qemu;
-  }
-
-  get socketPath(): string {
-    return join(this.directory, "migration.sock");
   }
 
   count(command: string): number {
@@ -64,15 +62,12 @@ class TransferringQemu {
   #serve(socket: Socket): void {
     this.#control = socket;
     socket.write(`${JSON.stringify({ QMP: {} })}\n`);
-    let rest = "";
-    socket.setEncoding("utf8").on("data", (text: string) => {
-      const lines = `${rest}${text}`.split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const { execute } = JSON.parse(line) as { execute: string };
-        this.commands.push(execute);
-        socket.write(`${JSON.stringify({ return: this.#answer(execute) })}\n`);
-      }
+    readLinesWithDescriptors(socket, (line, [descriptor]) => {
+      const { execute } = JSON.parse(line) as { execute: string };
+      this.commands.push(execute);
+      if (execute === "getfd")
+        this.#connection = new Socket({ fd: descriptor, readable: true, writable: true });
+      socket.write(`${JSON.stringify({ return: this.#answer(execute) })}\n`);
     });
   }
 
@@ -89,17 +84,15 @@ class TransferringQemu {
     this.#status = "finish-migrate";
     this.#step("active");
     setTimeout(() => {
-      const socket = connect(this.socketPath, () => socket.end(STATE));
+      this.#connection?.on("error", () => {}).end(this.state);
       this.#step(this.outcome);
     }, SLOW_MS);
   }
 
   #receive(): void {
-    this.#incoming = createServer((socket) => {
-      this.#step("active");
-      socket.setEncoding("utf8").on("data", (text: string) => (this.received += text));
-      socket.once("end", () => setTimeout(() => this.#loaded(), SLOW_MS));
-    }).listen(this.socketPath);
+    this.#step("active");
+    this.#connection?.setEncoding("utf8").on("data", (text: string) => (this.received += text));
+    this.#connection?.once("end", () => setTimeout(() => this.#loaded(), SLOW_MS));
   }
 
   #loaded(): void {
@@ -115,7 +108,7 @@ class TransferringQemu {
 }
 
 const save = async (qemu: TransferringQemu, file: string): Promise<void> =>
-  await saveDeviceState(qemu.qmp, qemu.socketPath, file, process.getuid?.() ?? 0, signal);
+  await saveDeviceState(qemu.qmp, file, signal);
 
 for (const reports of [true, false]) {
   test(`a state is saved and loaded by a QEMU that ${reports ? "reports" : "does not report"} the steps`, async (t) => {
@@ -125,7 +118,7 @@ for (const reports of [true, false]) {
     await save(source, file);
     assert.equal(await readFile(file, "utf8"), STATE);
     assert.equal(source.finishing, 0, "it can run again");
-    await loadDeviceState(target.qmp, target.socketPath, file, signal);
+    await loadDeviceState(target.qmp, file, signal);
     assert.equal(target.received, STATE);
     // A question for each step and each pause; one each millisecond would be hundreds.
     assert.ok(source.count("query-migrate") < 20, `${source.count("query-migrate")} questions`);
@@ -139,7 +132,23 @@ test("a state that cannot be saved or loaded is refused with what QEMU reports",
   const file = join(source.directory, "state");
   await assert.rejects(save(source, file), (error) => WrennError.is(error, "operation_failed"));
   await writeFile(file, STATE);
-  await assert.rejects(loadDeviceState(target.qmp, target.socketPath, file, signal), (error) =>
+  await assert.rejects(loadDeviceState(target.qmp, file, signal), (error) =>
     WrennError.is(error, "machine_start_failed"),
+  );
+});
+
+test("a state without an end is cut off, and fills neither the disk nor the memory", async (t) => {
+  const source = await TransferringQemu.start(t);
+  source.state = Buffer.alloc((64 << 20) + 1);
+  const file = join(source.directory, "state");
+  await assert.rejects(save(source, file), (error) => WrennError.is(error, "operation_failed"));
+  assert.ok((await stat(file)).size <= 64 << 20);
+});
+
+test("an answer from another user's process is no machine's", async (t) => {
+  const qemu = await TransferringQemu.start(t);
+  await assert.rejects(
+    QmpClient.connect(join(qemu.directory, "qmp.sock"), { uid: 199_001 }, signal),
+    (error) => WrennError.is(error, "operation_failed") && /user \d+ answers there/.test(error.message),
   );
 });

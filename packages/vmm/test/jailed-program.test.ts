@@ -85,7 +85,7 @@ for (const [way, start] of Object.entries(ways)) {
       assert.deepEqual(linesOf("descriptor"), ["0", "1", "2"]);
       assert.deepEqual(linesOf("ids"), [`${uid} ${uid} ${uid} ${uid}`]);
       assert.deepEqual(linesOf("session"), ["of its supervisor process 1"]);
-      assert.deepEqual(linesOf("root"), [["bin", "dev", "etc", "lib", "lib64", "tmp", "usr"].join(" ")]);
+      assert.deepEqual(linesOf("root"), [["bin", "dev", "etc", "lib", "lib64", "usr"].join(" ")]);
       assert.deepEqual(linesOf("writes"), ["nothing"]);
       seen[way] = output;
     });
@@ -150,9 +150,7 @@ for (const [way, start] of Object.entries(ways)) {
       await using program = await jailedPerl("select(undef, undef, undef, 0.3); exit 3");
       const { pid } = await start(program);
       const exit = join(program.directory, "exit.json");
-      await eventually("the report is there", async () =>
-        (await readdir(program.directory)).includes("exit.json"),
-      );
+      await eventually("the report is there", async () => (await readFile(exit, "utf8")) !== "");
       const { at, ...how } = JSON.parse(await readFile(exit, "utf8")) as Record<string, number>;
       assert.deepEqual(how, { pid, code: 3, signal: 0 });
       assert.ok(at !== undefined && Math.abs(at - Date.now()) < 60_000);
@@ -174,7 +172,8 @@ for (const [way, start] of Object.entries(ways)) {
       for (const [change, message] of attempts) {
         await using program = await jailedPerl("sleep 60");
         await assert.rejects(start({ ...program, ...change }), { reason: "machine_start_failed", message });
-        assert.deepEqual(await readdir(program.directory), []);
+        const running = (await listMachines()).filter((machine) => machine.directory === program.directory);
+        assert.deepEqual(running, []);
       }
     });
   });

@@ -35,7 +35,7 @@ class ScriptedQemu {
     await new Promise<void>((resolve) => server.listen(path, resolve));
     const self = await identifyProcess(process.pid);
     assert.ok(self);
-    const qmp = await QmpClient.connect(path, self, signal);
+    const qmp = await QmpClient.connect(path, { uid: process.getuid?.() ?? 0, process: self }, signal);
     t.after(async () => {
       qmp.close();
       server.close();
@@ -43,6 +43,7 @@ class ScriptedQemu {
     });
     qemu.monitor = new RunStateMonitor({
       qmp,
+      disks: undefined,
       hasRoom: async () => qemu.hasRoom,
       onBroken: (state) => void qemu.broken.push(state),
     });

@@ -1,4 +1,4 @@
-import { chmod, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { CapsuleDirectory } from "./capsule-directory.ts";
 
 const MIB = 2 ** 20;
@@ -16,9 +16,9 @@ export async function emptyMemory(
   const file = await open(path, "a");
   try {
     await file.truncate(memoryMib * MIB);
+    await file.chmod(0o444);
   } finally {
     await file.close();
   }
-  await chmod(path, 0o444);
   return path;
 }

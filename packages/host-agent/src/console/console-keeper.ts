@@ -1,24 +1,13 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
-import { join } from "node:path";
 import { KeyedQueue, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { ConsoleLog } from "@wrenn/protocol";
 import { hasCode } from "@wrenn/system";
-import { CONSOLE_LOG } from "@wrenn/vmm";
+import { readConsole } from "@wrenn/vmm";
 import type { CapsuleDirectory } from "../capsules/capsule-directory.ts";
 import { ConsoleLogFile } from "./console-log-file.ts";
 
 /** Read at once; of a capsule that writes more until the next look the newest are kept. */
 const LOOK_BYTES = 64 << 10;
-
-/** One of the two files that a machine's supervisor writes its console to. */
-interface SourceFile {
-  readonly handle: FileHandle;
-  readonly name: string;
-  readonly size: number;
-}
 
 export interface ConsoleKeeperDeps {
   readonly clock: Pick<Clock, "now">;
@@ -27,7 +16,7 @@ export interface ConsoleKeeperDeps {
 
 /**
  * Keeps what machines wrote to their consoles beyond their ends: bytes with offsets and the times at which they were read. The
- * supervisor of a machine keeps the last 128 to 256 KiB in two files, which go with the machine.
+ * supervisor of a machine keeps the last 240 KiB in a ring, which goes with the machine.
  */
 export class ConsoleKeeper {
   readonly #deps: ConsoleKeeperDeps;
@@ -59,27 +48,13 @@ export class ConsoleKeeper {
   async #collect(directory: CapsuleDirectory): Promise<void> {
     const log = this.#fileOf(directory);
     const read = await log.source();
-    await using present = await openSource(join(directory.run, CONSOLE_LOG));
-    if (!present) return;
-    if (present.name === read?.file) return await this.#take(log, present, read.end, false);
-    await using earlier = await openSource(join(directory.run, `${CONSOLE_LOG}.1`));
-    const follows = earlier?.name === read?.file;
-    if (earlier)
-      await this.#take(log, earlier, follows ? (read?.end ?? 0) : 0, !follows && read !== undefined);
-    await this.#take(log, present, 0, false);
-  }
-
-  /** @param gap - bytes between those that were read and `from` are lost. */
-  async #take(log: ConsoleLogFile, source: SourceFile, from: number, gap: boolean): Promise<void> {
-    if (source.size <= from) return;
-    const start = Math.max(from, source.size - LOOK_BYTES);
-    const bytes = Buffer.alloc(source.size - start);
-    const { bytesRead } = await source.handle.read(bytes, 0, bytes.length, start);
-    if (bytesRead === 0) return;
-    await log.append(
-      { at: this.#deps.clock.now(), bytes: bytes.subarray(0, bytesRead), gap: gap || start > from },
-      { file: source.name, end: start + bytesRead },
-    );
+    const known = (file: string): number => (file === read?.file ? read.end : 0);
+    const piece = await readConsole(directory.run, (file) => ({ from: known(file), most: LOOK_BYTES }));
+    if (!piece || piece.bytes.length === 0) return;
+    const { file, start, bytes } = piece;
+    // Bytes between those that were read and these are lost.
+    const gap = start > known(file);
+    await log.append({ at: this.#deps.clock.now(), bytes, gap }, { file, end: start + bytes.length });
   }
 
   #fileOf(directory: CapsuleDirectory): ConsoleLogFile {
@@ -89,28 +64,4 @@ export class ConsoleKeeper {
     this.#files.set(directory, made);
     return made;
   }
-}
-
-/** Opens a file in a directory that a machine can write to: nothing but a file of its own name is read. */
-async function openSource(path: string): Promise<(SourceFile & AsyncDisposable) | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    // A link is no console, and nothing to report at each look.
-    if (hasCode(error, "ENOENT") || hasCode(error, "ELOOP")) return undefined;
-    throw error;
-  }
-  const stats = await handle.stat();
-  const dispose = (): Promise<void> => handle.close();
-  if (stats.isFile())
-    // An inode number alone would be that of the next machine's file as well.
-    return {
-      handle,
-      name: `${stats.ino}-${stats.birthtimeMs}`,
-      size: stats.size,
-      [Symbol.asyncDispose]: dispose,
-    };
-  await dispose();
-  return undefined;
 }

@@ -1,4 +1,4 @@
-import { chmod, chown, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { defined, KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
@@ -9,7 +9,7 @@ import type {
   TemplateManifest,
   TemplatePartRange,
 } from "@wrenn/protocol";
-import { hasCode } from "@wrenn/system";
+import { hasCode, sealFile } from "@wrenn/system";
 import type { DiskClaim, DiskReserve } from "../disks/disk-reserve.ts";
 import { asDiskFull } from "../disks/full-disk.ts";
 import { freezeTemplate, NEW_TEMPLATE_BYTES } from "../templates/freeze-template.ts";
@@ -251,10 +251,7 @@ export class ReceivedTemplates {
   }
 
   async #adopt({ manifest, own, directory }: Copy, imageDirectory: string): Promise<FrozenTemplate> {
-    for (const { path } of own) {
-      await chown(path, 0, 0);
-      await chmod(path, 0o444);
-    }
+    for (const { path } of own) await sealFile(path);
     const { key, vcpus, memoryMib, diskMib, hypervisor, metadata, clockKhz, defaults } = manifest;
     const { frozenProcesses, ownPrograms } = manifest;
     return await this.#deps.snapshots.adopt(directory, {
@@ -282,7 +279,7 @@ export class ReceivedTemplates {
     const shape = { vcpus, memoryMib };
     const below = join(directory, frozenFiles.disk);
     const { hypervisor } = machines;
-    await chmod(below, 0o444);
+    await sealFile(below);
     logger.info("template.freezing_copy", { template: key });
     return await snapshots.create(
       key,

@@ -1,6 +1,6 @@
-import { chmod, link, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { exists, syncDirectory } from "@wrenn/system";
+import { exists, sealFile, syncDirectory } from "@wrenn/system";
 import type { FrozenTemplate } from "../templates/frozen-template.ts";
 
 const IMAGE = "image";
@@ -69,7 +69,7 @@ export class TemplateImages {
 
   /** What was written to the staged path becomes the image. */
   async keep(digest: string): Promise<void> {
-    await chmod(this.stagedPath(digest), 0o444);
+    await sealFile(this.stagedPath(digest));
     await this.#complete(digest);
   }
 

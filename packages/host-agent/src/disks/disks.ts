@@ -4,9 +4,9 @@ import type { LayerStore } from "./layer-store.ts";
 
 /** What makes the disks of capsules. */
 export interface Disks {
-  /** Makes the writable disk of a capsule on top of another image. */
+  /** Makes the writable disk of a capsule on top of another image: root's, of which a machine gets descriptors. */
   readonly create: (
-    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
+    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number },
     signal: AbortSignal,
   ) => Promise<void>;
   /** Writes a disk with all its layers but the lowest image to `target`. */

@@ -1,6 +1,7 @@
-import { chmod, chown, link, mkdir, open, readdir, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "@wrenn/core";
+import { sealFile } from "@wrenn/system";
 
 const SUFFIX = ".qcow2";
 
@@ -45,8 +46,7 @@ export class LayerStore {
 
   /** From now on nobody writes the layer and every machine may read it. Idempotent. */
   async seal(id: string): Promise<void> {
-    await chown(this.path(id), 0, 0);
-    await chmod(this.path(id), 0o444);
+    await sealFile(this.path(id));
   }
 
   /** Makes the bytes of a layer durable. */

@@ -50,7 +50,7 @@ export async function prepareMachine(
   release.defer(() => directory.remove());
   await mkdir(directory.disk, { recursive: true, mode: 0o700 });
   const disk = directory.overlay(0);
-  await deps.disks.create({ path: disk, backing: template.disk, sizeMib: diskMib, uid: slot.uid }, signal);
+  await deps.disks.create({ path: disk, backing: template.disk, sizeMib: diskMib }, signal);
   await deps.activity.pause(signal);
   const machine = await deps.machines.hypervisor.restore(
     {

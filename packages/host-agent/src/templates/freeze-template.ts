@@ -1,7 +1,8 @@
-import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { defined, randomHex, withDeadline, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
+import { makeFileOf, sealFile } from "@wrenn/system";
 import type { Disks } from "../disks/disks.ts";
 import { BOOT_MS, guestCommandLine } from "../machines/boot.ts";
 import { whileAlive } from "../machines/running-machine.ts";
@@ -75,12 +76,8 @@ export async function freezeTemplate(
   release.defer(() => deps.machines.slots.release(slot));
 
   await mkdir(directory, { recursive: true });
-  await deps.disks.create(
-    { path: path("disk"), backing: disk.backing, sizeMib: request.diskMib, uid: slot.uid },
-    signal,
-  );
-  await writeFile(path("memory"), "");
-  await chown(path("memory"), slot.uid, slot.uid);
+  await deps.disks.create({ path: path("disk"), backing: disk.backing, sizeMib: request.diskMib }, signal);
+  await makeFileOf(path("memory"), slot.uid);
 
   deps.progress({ step: `boot ${request.name}` });
   const machine = await deps.machines.hypervisor.boot(
@@ -139,10 +136,8 @@ export async function freezeTemplate(
   await machine.stop(signal);
   await machine.saveDeviceState(path("deviceState"), signal);
   await machine.destroy();
-  await chown(directory, 0, 0);
   for (const name of ["memory", "deviceState", "disk"] as const) {
-    await chown(path(name), 0, 0);
-    await chmod(path(name), 0o444);
+    await sealFile(path(name));
     if ((await stat(path(name))).size === 0)
       throw new WrennError("operation_failed", {
         operation: "freezing the template",

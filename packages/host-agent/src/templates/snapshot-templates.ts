@@ -1,7 +1,7 @@
-import { chmod, chown, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { defined, WrennError } from "@wrenn/core";
-import { syncDirectory, writeFileAtomic } from "@wrenn/system";
+import { sealFile, syncDirectory, writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
 import { allocatedBytes } from "../disks/disks.ts";
@@ -121,10 +121,7 @@ export class SnapshotTemplates {
         "freeze" in source
           ? await this.#fillFromDisk(building, source, step, signal)
           : await this.#fillFromMoment(building, source, step, signal);
-      for (const path of filesIn(building)) {
-        await chown(path, 0, 0);
-        await chmod(path, 0o444);
-      }
+      for (const path of filesIn(building)) await sealFile(path);
       const template: FrozenTemplate = {
         name: key,
         shape: source.template.shape,

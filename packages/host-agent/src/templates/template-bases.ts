@@ -2,7 +2,7 @@ import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from "nod
 import { constants } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { KeyedQueue } from "@wrenn/core";
-import { exists, hasCode, runCommand, syncDirectory, writeFileAtomic } from "@wrenn/system";
+import { exists, hasCode, runCommand, sealFile, syncDirectory, writeFileAtomic } from "@wrenn/system";
 import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
 
@@ -90,7 +90,7 @@ export class TemplateBases {
       await copyFile(template.disk, at("disk", building), constants.COPYFILE_FICLONE);
       await chmod(at("disk", building), 0o600);
       await this.#rebaseDisk(at("disk", building), join(final, ROOT, basename(image)), signal);
-      await chmod(at("disk", building), 0o444);
+      await sealFile(at("disk", building));
       const kept: FrozenTemplate = {
         ...template,
         memoryFile: at("memory", final),
@@ -125,7 +125,7 @@ async function linkOrCopy(from: string, to: string, signal: AbortSignal): Promis
     if (!hasCode(error, "EXDEV", "EPERM", "EMLINK")) throw error;
     // Memory and images are mostly holes, which stay holes.
     await runCommand(["cp", "--reflink=auto", "--sparse=always", from, to], { signal });
-    await chmod(to, 0o444);
+    await sealFile(to);
   }
 }
 

@@ -1,3 +1,12 @@
+/** The program has its descriptors from this number on (native/jail/src/descriptors.h). */
+export const FIRST_DESCRIPTOR = 4;
+
+/** A socket in the machine's directory that listens, or a file of root's, for reading or for reading and writing. */
+export type JailedDescriptor =
+  | { readonly listen: string }
+  | { readonly open: string }
+  | { readonly update: string };
+
 /** One program in a jail of its own; what each part means stands in native/jail/src/options.h. */
 export interface JailedProgram {
   readonly jail: string;
@@ -10,6 +19,8 @@ export interface JailedProgram {
   readonly libraries: readonly string[];
   readonly writable: readonly string[];
   readonly devices: readonly string[];
+  /** Opened by root; the program has them in this order from {@link FIRST_DESCRIPTOR} on. */
+  readonly descriptors: readonly JailedDescriptor[];
   /** No file grows beyond this by writes of the program. */
   readonly fileMib: number;
   readonly environment: Readonly<Record<string, string>>;
@@ -34,6 +45,9 @@ export function jailCommand(request: JailedProgram): [string, ...string[]] {
     ...each("--library", request.libraries),
     ...each("--write", request.writable),
     ...each("--device", request.devices),
+    ...request.descriptors.flatMap((wanted) =>
+      Object.entries(wanted).flatMap(([kind, value]) => [`--${kind}`, value]),
+    ),
     "--file-mib",
     String(request.fileMib),
     ...each(

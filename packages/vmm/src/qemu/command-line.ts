@@ -1,20 +1,15 @@
-import { join } from "node:path";
+import { FIRST_DESCRIPTOR } from "../jail/jailed-program.ts";
+import type { JailedDescriptor } from "../jail/jailed-program.ts";
 import type { BootSpec, MachineSpec, RestoreSpec } from "../hypervisor.ts";
-
-/** Name, in a machine's directory, of the log of its console. */
-export const CONSOLE_LOG = "console.log";
 
 /** Names inside a machine's directory. */
 export const machineFiles = {
   qmp: "qmp.sock",
   interactive: "interactive.sock",
   bulk: "bulk.sock",
-  /** Device state comes in or goes out here while it is saved or restored. */
-  migration: "migration.sock",
   process: "machine.json",
   exit: "exit.json",
   record: "record.json",
-  console: CONSOLE_LOG,
   /** Exists while the server has stalled the machine. */
   stalled: "stalled",
 } as const;
@@ -72,6 +67,33 @@ export const TSC_ARGUMENT = "tsc_early_khz";
 
 /** Device id of the disk. */
 export const DISK_ID = "disk0";
+/** The set of descriptors through which QEMU opens the disk that it starts with. */
+const DISK_SET = 1;
+
+/** What QEMU is started with, in this order; it can open none of it by a path. */
+export function machineDescriptors(spec: MachineSpec): readonly JailedDescriptor[] {
+  return [
+    { listen: machineFiles.interactive },
+    { listen: machineFiles.bulk },
+    { listen: machineFiles.qmp },
+    { update: spec.disk },
+    // When another disk is put above it, QEMU opens it again, for reading.
+    { open: spec.disk },
+  ];
+}
+
+/** Descriptors by the order of {@link machineDescriptors}. */
+const numbers = {
+  interactive: FIRST_DESCRIPTOR,
+  bulk: FIRST_DESCRIPTOR + 1,
+  qmp: FIRST_DESCRIPTOR + 2,
+  disk: [FIRST_DESCRIPTOR + 3, FIRST_DESCRIPTOR + 4],
+} as const;
+
+/** The name by which QEMU opens what a set of descriptors holds (QEMU, "QMP reference": add-fd). */
+export function descriptorSet(set: number): string {
+  return `/dev/fdset/${set}`;
+}
 
 /**
  * Arguments of QEMU. Booting and restoring give the same devices in the same order: a device state fits no other list.
@@ -84,7 +106,8 @@ export function commandLine(
   settings: AcceleratorSettings,
   timerChip: boolean,
 ): readonly string[] {
-  const path = (name: keyof typeof machineFiles): string => join(spec.directory, machineFiles[name]);
+  const listener = (name: "interactive" | "bulk" | "qmp"): string =>
+    `socket,id=${name},fd=${numbers[name]},server=on,wait=off`;
   return [
     ...machineArguments(spec, settings, timerChip),
     "-serial",
@@ -93,15 +116,18 @@ export function commandLine(
     "virtio-mmio.force-legacy=false",
     "-object",
     `memory-backend-file,id=memory,size=${spec.memoryMib}M,mem-path=${escape(spec.memoryFile)},share=on`,
+    // QEMU tells by the path of a set which disk it writes.
+    ...numbers.disk.flatMap((fd) => ["-add-fd", `fd=${fd},set=${DISK_SET},opaque=${escape(spec.disk)}`]),
     "-drive",
-    `id=${DISK_ID},if=none,file=${escape(spec.disk)},format=qcow2,cache=unsafe,discard=unmap`,
+    // Locks stay with a descriptor of the set, so that QEMU would meet its own.
+    `id=${DISK_ID},if=none,file.driver=file,file.filename=${descriptorSet(DISK_SET)},file.locking=off,format=qcow2,cache=unsafe,discard=unmap`,
     "-device",
     `virtio-blk-device,drive=${DISK_ID}`,
     ...networkArguments(spec),
     "-chardev",
-    `socket,id=interactive,path=${escape(path("interactive"))},server=on,wait=off`,
+    listener("interactive"),
     "-chardev",
-    `socket,id=bulk,path=${escape(path("bulk"))},server=on,wait=off`,
+    listener("bulk"),
     "-device",
     "virtio-serial-device",
     "-device",
@@ -110,8 +136,10 @@ export function commandLine(
     "virtserialport,chardev=bulk,name=wrenn.bulk",
     "-device",
     "virtio-rng-device",
-    "-qmp",
-    `unix:${escape(path("qmp"))},server=on,wait=off`,
+    "-chardev",
+    listener("qmp"),
+    "-mon",
+    "chardev=qmp,mode=control",
     "-sandbox",
     SANDBOX,
     ...startArguments(spec, settings),

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { machineFiles } from "./command-line.ts";
+import { readConsole } from "../console/console-ring.ts";
 
 const TAIL = 4096;
 const LINE_LIMIT = 200;
@@ -17,7 +15,7 @@ export async function lastComplaint(directory: string): Promise<string> {
 }
 
 async function lastLines(directory: string): Promise<readonly string[]> {
-  const text = await readFile(join(directory, machineFiles.console), "latin1").catch(() => "");
-  const lines = text.slice(-TAIL).trim().split("\n");
+  const read = await readConsole(directory, () => ({ from: 0, most: TAIL })).catch(() => undefined);
+  const lines = (read?.bytes.toString("latin1") ?? "").trim().split("\n");
   return lines.map((line) => line.replaceAll(/[^\u0020-\u007e]/g, "").slice(0, LINE_LIMIT));
 }

@@ -1,10 +1,9 @@
 import { createWriteStream } from "node:fs";
-import { chown, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { readFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortable, withDeadline, WrennError } from "@wrenn/core";
-import { dial } from "./qmp-client.ts";
+import { descriptorPair } from "../descriptors/descriptor-pair.ts";
 import type { QmpClient } from "./qmp-client.ts";
 
 /** A state is about 200 KiB; minutes of transfer would mean that QEMU hangs. */
@@ -28,81 +27,74 @@ const capabilities = {
  */
 const noAnnouncement = { "announce-rounds": 0 } as const;
 
+/** Name of QEMU's end of the connection through which its state goes. */
+const STATE_NAME = "state";
+const STATE_URI = `fd:${STATE_NAME}`;
+
 /**
- * Saves everything but memory. QEMU connects to a socket of ours, because its seccomp filter forbids it to start a program.
+ * Saves everything but memory. The state goes through a connection whose other end QEMU is given: there is no path to it.
  *
- * @throws WrennError `operation_failed` when QEMU gives up.
+ * @throws WrennError `operation_failed` when QEMU gives up, or sends more than a state can be. An abort leaves a part of the file.
  */
-export async function saveDeviceState(
-  qmp: QmpClient,
-  socketPath: string,
-  file: string,
-  uid: number,
-  signal: AbortSignal,
-): Promise<void> {
+export async function saveDeviceState(qmp: QmpClient, file: string, signal: AbortSignal): Promise<void> {
   await withDeadline("saving the device state", TRANSFER_MS, signal, async (inner) => {
-    await rm(socketPath, { force: true });
-    const server = createServer();
-    const received = new Promise<void>((resolve, reject) => {
-      server.once("connection", (socket) => {
-        server.close();
-        pipeline(socket, createWriteStream(file, { mode: 0o600 }), { signal: inner }).then(resolve, reject);
-      });
-      server.once("error", reject);
-    });
+    using pair = descriptorPair();
+    const target = createWriteStream(file, { mode: 0o600 });
+    const received = pipeline(pair.ours, limited, target, { signal: inner });
     received.catch(() => {});
-    try {
-      const listening = async (): Promise<void> => {
-        await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-        await chown(socketPath, uid, uid);
-      };
-      await Promise.all([listening(), qmp.execute("migrate-set-capabilities", capabilities, inner)]);
-      using steps = new TransferSteps(qmp);
-      await qmp.execute("migrate", { uri: `unix:${socketPath}` }, inner);
-      await untilMigrated(qmp, steps, inner);
-      await abortable(inner, received);
-    } finally {
-      server.close();
-      await rm(socketPath, { force: true });
-    }
+    await Promise.all([
+      qmp.execute("migrate-set-capabilities", capabilities, inner),
+      qmp.executeWith("getfd", { fdname: STATE_NAME }, pair.theirs, inner),
+    ]);
+    // QEMU has the only one that is left: its end is the end of the state.
+    pair.closeTheirs();
+    using steps = new TransferSteps(qmp);
+    await qmp.execute("migrate", { uri: STATE_URI }, inner);
+    await Promise.all([untilMigrated(qmp, steps, inner), received]);
   });
 }
 
+/** Passes on what a state can have at most. */
+async function* limited(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > STATE_LIMIT)
+      throw new WrennError("operation_failed", {
+        operation: "saving the device state",
+        problem: `it has more than ${STATE_LIMIT} bytes`,
+      });
+    yield chunk;
+  }
+}
+
 /** Feeds a saved state to a QEMU that was started with `-incoming defer`; the machine is stopped afterwards. */
-export async function loadDeviceState(
-  qmp: QmpClient,
-  socketPath: string,
-  file: string,
-  signal: AbortSignal,
-): Promise<void> {
+export async function loadDeviceState(qmp: QmpClient, file: string, signal: AbortSignal): Promise<void> {
   const state = await readFile(file);
   if (state.length === 0 || state.length > STATE_LIMIT) {
     throw new WrennError("machine_start_failed", { problem: `the device state has ${state.length} bytes` });
   }
   await withDeadline("loading the device state", TRANSFER_MS, signal, async (inner) => {
     using steps = new TransferSteps(qmp);
-    // QEMU takes commands in their order: without pauses for the answers of each.
+    using pair = descriptorPair();
+    // QEMU closes the connection in its own time; what became of the state is asked for below.
+    pair.ours.on("error", () => {});
     await Promise.all([
       qmp.execute("migrate-set-capabilities", capabilities, inner),
       qmp.execute("migrate-set-parameters", noAnnouncement, inner),
-      qmp.execute("migrate-incoming", { uri: `unix:${socketPath}` }, inner),
+      qmp.executeWith("getfd", { fdname: STATE_NAME }, pair.theirs, inner),
     ]);
-    const socket = await dial(socketPath, inner);
-    // QEMU closes the connection in its own time; what became of the state is asked for below.
-    socket.on("error", () => {});
-    socket.end(state);
-    try {
-      for (;;) {
-        await steps.next(inner);
-        const { status } = await qmp.execute("query-status", undefined, inner);
-        if (status === "paused" || status === "prelaunch" || status === "running") return;
-        if (status !== "inmigrate")
-          throw new WrennError("machine_start_failed", {
-            problem: `QEMU is ${status} after loading its state`,
-          });
-      }
-    } finally {
-      socket.destroy();
+    pair.closeTheirs();
+    await qmp.execute("migrate-incoming", { uri: STATE_URI }, inner);
+    pair.ours.end(state);
+    for (;;) {
+      await steps.next(inner);
+      const { status } = await qmp.execute("query-status", undefined, inner);
+      if (status === "paused" || status === "prelaunch" || status === "running") return;
+      if (status !== "inmigrate")
+        throw new WrennError("machine_start_failed", {
+          problem: `QEMU is ${status} after loading its state`,
+        });
     }
   });
 }

@@ -1,4 +1,4 @@
-import { access, chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
+import { access, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { abortable, defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -10,7 +10,7 @@ import type { Cgroups } from "../jail/cgroups.ts";
 import type { JailedProgram } from "../jail/jailed-program.ts";
 import { startJailed } from "../jail/start-jailed.ts";
 import type { MachineZygote } from "../zygote/machine-zygote.ts";
-import { commandLine, machineFiles } from "./command-line.ts";
+import { commandLine, machineDescriptors, machineFiles } from "./command-line.ts";
 import type { AcceleratorSettings } from "./command-line.ts";
 import { lastConsoleLine } from "./console-tail.ts";
 import { loadDeviceState } from "./device-state.ts";
@@ -85,6 +85,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       uid: spec.uid,
       memoryFile: spec.memoryFile,
       memoryMib: spec.memoryMib,
+      disk: spec.disk,
       process,
       identity,
     };
@@ -94,7 +95,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     });
     const qmp = await withLastWords(
       spec.directory,
-      QmpClient.connect(join(spec.directory, machineFiles.qmp), process, signal),
+      QmpClient.connect(join(spec.directory, machineFiles.qmp), { uid: spec.uid, process }, signal),
     );
     release.defer(() => qmp.close());
     const machine = new QemuMachine(spec.directory, record, qmp, cgroups, options.hasRoom);
@@ -142,7 +143,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         ...(mapsPrivately ? memoryFiles(spec) : []),
       ],
       libraries: mapsPrivately ? [options.shim] : [],
-      writable: [...diskDirectories(spec), ...(mapsPrivately ? [] : [spec.memoryFile])],
+      writable: mapsPrivately ? [] : [spec.memoryFile],
+      descriptors: machineDescriptors(spec),
       devices: [
         "/dev/null",
         "/dev/zero",
@@ -189,7 +191,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         launch(spec, signal, async (qmp) => {
           spec.onLoading?.();
           if (spec.mayRun) await abortable(signal, spec.mayRun);
-          await loadDeviceState(qmp, join(spec.directory, machineFiles.migration), spec.deviceState, signal);
+          await loadDeviceState(qmp, spec.deviceState, signal);
           if (spec.stopped !== true) await qmp.execute("cont", undefined, signal);
         }),
       ),
@@ -210,7 +212,8 @@ async function adopt(
 ): Promise<Machine | undefined> {
   const record = await readRecord(join(directory, machineFiles.record));
   if (!record || !(await isAlive(record.process))) return undefined;
-  const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), record.process, signal);
+  const { uid, process } = record;
+  const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), { uid, process }, signal);
   await using release = new AsyncDisposableStack();
   // QEMU serves one connection at a time: one that stayed open would keep the next attempt out.
   release.defer(() => qmp.close());
@@ -238,8 +241,6 @@ async function prepareDirectory(spec: MachineSpec): Promise<void> {
     });
   }
   await mkdir(spec.directory, { mode: 0o700 });
-  await chmod(spec.directory, 0o700);
-  await chown(spec.directory, spec.uid, spec.gid);
 }
 
 type PrivateMemory = Pick<RestoreSpec, "memoryFile" | "memoryDiff" | "servedMemory">;
@@ -270,11 +271,6 @@ function shimEnvironment(
 /** The disk with its tables, or the memory file of a boot: nothing that a machine writes is larger. */
 function largestFileMib({ diskMib, memoryMib }: MachineSpec): number {
   return Math.max(diskMib + Math.ceil(diskMib / 64), memoryMib) + FILE_MARGIN_MIB;
-}
-
-/** The disk's own directory is writable, because a new overlay may be put beside the disk while the machine lives. */
-function diskDirectories(spec: MachineSpec): readonly string[] {
-  return [join(spec.disk, "..")];
 }
 
 /** When QEMU dies, what it printed last says more than the closed socket. */

@@ -1,5 +1,5 @@
 import { readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
@@ -8,9 +8,10 @@ import type { Cgroups } from "../jail/cgroups.ts";
 import { DISK_ID, machineFiles } from "./command-line.ts";
 import { lastComplaint, lastConsoleLine } from "./console-tail.ts";
 import { saveDeviceState } from "./device-state.ts";
+import { activeDisk, switchDisk } from "./disk-sets.ts";
 import { findMemoryRegion } from "./memory-region.ts";
 import type { QmpClient } from "./qmp-client.ts";
-import { brokenBy, plainPath, RunStateMonitor } from "./run-state.ts";
+import { brokenBy, RunStateMonitor } from "./run-state.ts";
 
 const DEATH_STEP_MS = 2;
 const DEATH_ATTEMPTS = 2500;
@@ -21,6 +22,8 @@ export interface MachineRecord {
   readonly uid: number;
   readonly memoryFile: string;
   readonly memoryMib: number;
+  /** Path of the disk that it was started with; machines of earlier versions have none in their record. */
+  readonly disk?: string;
   readonly process: ProcessIdentity;
   /** Identity of the hypervisor that started it; machines of earlier versions have none in their record. */
   readonly identity?: string;
@@ -69,6 +72,7 @@ export class QemuMachine implements Machine {
     this.#state = new RunStateMonitor({
       qmp,
       hasRoom,
+      disks: record.disk === undefined ? undefined : dirname(record.disk),
       onBroken: (state) => void this.#giveUp(brokenBy(state)),
     });
     this.#state.observe((stall) => {
@@ -116,16 +120,12 @@ export class QemuMachine implements Machine {
 
   async saveDeviceState(path: string, signal: AbortSignal): Promise<void> {
     await this.#state.requireStopped(signal);
-    await saveDeviceState(this.#qmp, this.#path("migration"), path, this.#record.uid, signal);
+    await saveDeviceState(this.#qmp, path, signal);
   }
 
   async switchDisk(path: string, signal: AbortSignal): Promise<void> {
     await this.#state.requireStopped(signal);
-    await this.#qmp.execute(
-      "blockdev-snapshot-sync",
-      { device: DISK_ID, "snapshot-file": path, format: "qcow2", mode: "existing" },
-      signal,
-    );
+    await switchDisk(this.#qmp, path, signal);
   }
 
   async resizeDisk(bytes: number, signal: AbortSignal): Promise<void> {
@@ -133,15 +133,7 @@ export class QemuMachine implements Machine {
   }
 
   async activeDisk(signal: AbortSignal): Promise<string> {
-    const blocks = await this.#qmp.execute("query-block", undefined, signal);
-    const file = blocks.find(({ device }) => device === DISK_ID)?.inserted?.file;
-    const path = file === undefined ? undefined : plainPath(file);
-    if (path === undefined)
-      throw new WrennError("operation_failed", {
-        operation: `finding the disk of machine ${this.id}`,
-        problem: "QEMU names none",
-      });
-    return path;
+    return await activeDisk(this.#qmp, signal);
   }
 
   async memoryRegion(): Promise<MemoryRegion> {

@@ -1,16 +1,16 @@
-import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { abortable, problemOf, withDeadline, WrennError } from "@wrenn/core";
-import { hasCode, isAlive } from "@wrenn/system";
-import type { ProcessIdentity } from "@wrenn/system";
+import { setTimeout as sleep } from "node:timers/promises";
+import { abortable, withDeadline, WrennError } from "@wrenn/core";
+import { descriptorAddon } from "../descriptors/descriptor-addon.ts";
+import { dialMachine } from "../descriptors/machine-socket.ts";
+import type { ExpectedPeer, MachineConnection } from "../descriptors/machine-socket.ts";
 import type { QmpCommands } from "./qmp-commands.ts";
 
 /** QEMU's answers are short; a longer line is not QEMU speaking. */
 const LINE_LIMIT = 1 << 20;
 const COMMAND_MS = 10_000;
-const CONNECT_STEP_MS = 1;
-/** Attempts between two looks at whether the process that should listen still lives. */
-const ALIVE_EVERY = 20;
+/** A socket without room for a descriptor is tried again after this. */
+const ROOM_STEP_MS = 5;
 
 interface Answer {
   readonly return?: unknown;
@@ -30,6 +30,7 @@ interface Waiting {
  */
 export class QmpClient {
   readonly #socket: Socket;
+  readonly #fd: number;
   readonly #waiting: Waiting[] = [];
   readonly #listeners = new Set<(event: string) => void>();
   #buffer = "";
@@ -37,8 +38,9 @@ export class QmpClient {
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>;
 
-  private constructor(socket: Socket) {
+  private constructor({ socket, fd }: MachineConnection) {
     this.#socket = socket;
+    this.#fd = fd;
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => this.#take(text));
     socket.on("error", () => socket.destroy());
@@ -55,11 +57,11 @@ export class QmpClient {
   /**
    * Connects as soon as QEMU listens, and negotiates.
    *
-   * @throws WrennError `machine_died` when the process ends before it listens.
+   * @throws WrennError `machine_died` when the process ends before it listens; `operation_failed` when somebody else answers.
    */
-  static async connect(path: string, qemu: ProcessIdentity, signal: AbortSignal): Promise<QmpClient> {
+  static async connect(path: string, qemu: ExpectedPeer, signal: AbortSignal): Promise<QmpClient> {
     return await withDeadline("QEMU's control socket", COMMAND_MS, signal, async (inner) => {
-      const client = new QmpClient(await dial(path, inner, qemu));
+      const client = new QmpClient(await dialMachine(path, qemu, inner));
       try {
         // QEMU reads it after its greeting, which need not arrive here before.
         await Promise.all([
@@ -85,15 +87,47 @@ export class QmpClient {
     signal: AbortSignal,
   ): Promise<QmpCommands[C]["return"]> {
     return await withDeadline(`QEMU command ${command}`, COMMAND_MS, signal, async () => {
-      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      if (this.#socket.destroyed)
-        throw new WrennError("machine_died", { problem: "QEMU closed its control socket" });
-      this.#waiting.push({ command, resolve, reject });
-      this.#socket.write(
-        `${JSON.stringify(args === undefined ? { execute: command } : { execute: command, arguments: args })}\n`,
-      );
-      return (await promise) as QmpCommands[C]["return"];
+      this.#requireOpen();
+      const answer = this.#await(command);
+      this.#socket.write(lineOf(command, args));
+      return (await answer) as QmpCommands[C]["return"];
     });
+  }
+
+  /**
+   * Runs one command that comes with a copy of a descriptor. The caller keeps its own.
+   *
+   * @throws as {@link execute}.
+   */
+  async executeWith<C extends keyof QmpCommands>(
+    command: C,
+    args: QmpCommands[C]["arguments"],
+    descriptor: number,
+    signal: AbortSignal,
+  ): Promise<QmpCommands[C]["return"]> {
+    return await withDeadline(`QEMU command ${command}`, COMMAND_MS, signal, async (inner) => {
+      const line = Buffer.from(lineOf(command, args));
+      // Node has no call for it: the bytes must not overtake those that it still holds.
+      for (;;) {
+        inner.throwIfAborted();
+        this.#requireOpen();
+        const isNext = this.#socket.writableLength === 0;
+        if (isNext && descriptorAddon().send(this.#fd, line, [descriptor])) break;
+        await sleep(ROOM_STEP_MS, undefined, { signal: inner });
+      }
+      return (await this.#await(command)) as QmpCommands[C]["return"];
+    });
+  }
+
+  #requireOpen(): void {
+    if (this.#socket.destroyed)
+      throw new WrennError("machine_died", { problem: "QEMU closed its control socket" });
+  }
+
+  async #await(command: string): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.push({ command, resolve, reject });
+    return await promise;
   }
 
   /** Calls `listener` for each event's name; returns the unsubscriber. */
@@ -144,29 +178,6 @@ export class QmpClient {
   }
 }
 
-/** Connects to a unix socket that may not exist yet, as long as the process that should make it lives. */
-export async function dial(path: string, signal: AbortSignal, listener?: ProcessIdentity): Promise<Socket> {
-  for (let attempt = 1; ; attempt++) {
-    signal.throwIfAborted();
-    if (listener && attempt % ALIVE_EVERY === 0 && !(await isAlive(listener)))
-      throw new WrennError("machine_died", { problem: "QEMU ended before it could be spoken to" });
-    const socket = connect(path);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once("connect", resolve);
-    socket.once("error", reject);
-    try {
-      await promise;
-      socket.removeAllListeners("error");
-      return socket;
-    } catch (error) {
-      if (!hasCode(error, "ENOENT", "ECONNREFUSED")) {
-        throw new WrennError(
-          "operation_failed",
-          { operation: `connecting to ${path}`, problem: problemOf(error) },
-          { cause: error },
-        );
-      }
-      await new Promise((done) => setTimeout(done, CONNECT_STEP_MS));
-    }
-  }
+function lineOf(command: string, args: object | undefined): string {
+  return `${JSON.stringify(args === undefined ? { execute: command } : { execute: command, arguments: args })}\n`;
 }

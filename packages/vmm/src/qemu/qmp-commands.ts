@@ -41,19 +41,49 @@ export interface QmpCommands {
     arguments: { readonly "announce-rounds": number };
     return: object;
   };
+  /** Takes the descriptor that comes with it, under a name for `fd:` addresses. */
+  readonly getfd: { arguments: { readonly fdname: string }; return: object };
+  /** Puts the descriptor that comes with it into a set, by default a new one, for paths below /dev/fdset. */
+  readonly "add-fd": {
+    arguments: { readonly "fdset-id"?: number; readonly opaque: string };
+    return: { readonly "fdset-id": number };
+  };
+  /** Forgets a set; what was opened through it stays open. */
+  readonly "remove-fd": { arguments: { readonly "fdset-id": number }; return: object };
+  readonly "query-fdsets": {
+    arguments: undefined;
+    return: readonly {
+      readonly "fdset-id": number;
+      readonly fds: readonly { readonly opaque?: string }[];
+    }[];
+  };
   readonly migrate: { arguments: { readonly uri: string }; return: object };
   readonly "migrate-incoming": { arguments: { readonly uri: string }; return: object };
   readonly block_resize: {
     arguments: { readonly device: string; readonly size: number };
     return: object;
   };
-  readonly "blockdev-snapshot-sync": {
+  readonly "blockdev-add": {
     arguments: {
-      readonly device: string;
-      readonly "snapshot-file": string;
-      readonly format: "qcow2";
-      readonly mode: "existing";
+      readonly driver: "qcow2";
+      readonly "node-name": string;
+      readonly file: {
+        readonly driver: "file";
+        readonly filename: string;
+        readonly locking: "off";
+        readonly cache: { readonly direct: boolean; readonly "no-flush": boolean };
+        readonly discard: "unmap";
+      };
+      readonly backing: null;
+      readonly cache: { readonly direct: boolean; readonly "no-flush": boolean };
+      readonly discard: "unmap";
     };
+    return: object;
+  };
+  readonly "blockdev-del": { arguments: { readonly "node-name": string }; return: object };
+  /** Puts a node above the one that a device or node writes, and lets it write there. */
+  readonly "blockdev-snapshot": {
+    arguments: { readonly node: string; readonly overlay: string };
     return: object;
   };
 }

@@ -32,6 +32,8 @@ export interface RunStateDeps {
   readonly qmp: QmpClient;
   /** Whether a machine may continue that QEMU stopped for a full disk, or that an earlier process stalled. */
   readonly hasRoom: () => Promise<boolean>;
+  /** Directory of the machine's disks; QEMU knows them by numbers. Undefined for machines of earlier versions. */
+  readonly disks: string | undefined;
   /** QEMU gave up the machine: it is in a state from which nothing can be saved or continued. */
   readonly onBroken: (state: RunState) => void;
 }
@@ -171,7 +173,7 @@ export class RunStateMonitor {
     ]);
     const disk = blocks.find(({ device }) => device === DISK_ID);
     const isFull = status === "io-error" || disk?.["io-status"] === "nospace";
-    return { status, fullPath: isFull ? placeOf(disk?.inserted?.file) : undefined };
+    return { status, fullPath: isFull ? (this.#deps.disks ?? placeOf(disk?.inserted?.file)) : undefined };
   }
 
   #beginStall(path: string, hasRoom = this.#deps.hasRoom): void {

@@ -24,8 +24,8 @@ export interface Subject {
   readonly kernel: string;
   readonly initramfs: string;
   readonly memoryMib: number;
-  /** Makes a writable disk at `path` that a machine of user `uid` can open; on top of `backing`, or of the root file system. */
-  readonly makeDisk: (path: string, uid: number, backing?: string) => Promise<void>;
+  /** Makes a writable disk at `path`; on top of `backing`, or of the root file system. */
+  readonly makeDisk: (path: string, backing?: string) => Promise<void>;
   readonly readable: readonly string[];
   /** Boots a machine whose guest writes more to its disk than the host has room for. */
   readonly startOverfilling: (spec: SpecOfMachine, signal: AbortSignal) => Promise<Overfilling>;
@@ -58,9 +58,8 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     const id = `contract-${process.pid}-${count++}`;
     const home = join(directory, id);
     await mkdir(home);
-    await chown(home, uid, uid);
     const disk = join(home, "disk.qcow2");
-    await subject.makeDisk(disk, uid, backing);
+    await subject.makeDisk(disk, backing);
     return {
       id,
       directory: join(home, "run"),
@@ -216,7 +215,7 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     const spec = await restoreSpec();
     const machine = await hypervisor.restore(spec, signal);
     const next = join(spec.disk, "../next.qcow2");
-    await subject.makeDisk(next, uid, spec.disk);
+    await subject.makeDisk(next, spec.disk);
     await machine.stop(signal);
     assert.equal(await machine.activeDisk(signal), spec.disk);
     await machine.switchDisk(next, signal);

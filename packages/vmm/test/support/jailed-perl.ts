@@ -1,4 +1,4 @@
-import { chmod, chown, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { silentLogger } from "@wrenn/core";
@@ -6,7 +6,7 @@ import type { Clock, Logger } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { runCommand } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
-import { MachineZygote } from "@wrenn/vmm";
+import { MachineZygote, readConsole } from "@wrenn/vmm";
 import type { JailedProgram } from "../../src/jail/jailed-program.ts";
 import { ManualClock } from "./manual-clock.ts";
 
@@ -29,7 +29,6 @@ export async function jailedPerl(
 ): Promise<JailedProgram & AsyncDisposable> {
   const directory = await mkdtemp("/tmp/wz-");
   await chmod(directory, 0o700);
-  await chown(directory, uid, uid);
   return {
     jail,
     directory,
@@ -39,6 +38,7 @@ export async function jailedPerl(
     readable: [],
     libraries: [],
     writable: [],
+    descriptors: [],
     devices: ["/dev/null", "/dev/urandom"],
     fileMib: 10,
     environment: {},
@@ -65,7 +65,8 @@ export async function perlZygote(
 export async function printed({ directory }: JailedProgram, text: string): Promise<string> {
   let output = "";
   await eventually(`the program prints ${text}`, async () => {
-    output = await readFile(join(directory, "console.log"), "utf8").catch(() => "");
+    const read = await readConsole(directory, () => ({ from: 0, most: 1 << 20 }));
+    output = read?.bytes.toString() ?? "";
     return output.includes(text);
   });
   return output;

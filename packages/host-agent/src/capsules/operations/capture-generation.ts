@@ -1,7 +1,7 @@
-import { chmod, mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, rm } from "node:fs/promises";
 import { defined, withDeadline } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { syncDirectory } from "@wrenn/system";
+import { sealFile, syncDirectory } from "@wrenn/system";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import type { Machines } from "../../machines/machines.ts";
@@ -59,7 +59,7 @@ export async function captureGeneration(
   deps: CaptureGenerationDeps,
   signal: AbortSignal,
 ): Promise<CapturedGeneration> {
-  const { machine, guest, slot } = running;
+  const { machine, guest } = running;
   requireNoStall(machine);
   await untilComplete(running, signal);
   const { directory, record, spec } = capsule;
@@ -94,10 +94,7 @@ export async function captureGeneration(
     overlay++;
     const disk = directory.overlay(overlay);
     await rm(disk, { force: true });
-    await deps.disks.create(
-      { path: disk, backing: layerStore.path(layer), sizeMib: spec.diskMib, uid: slot.uid },
-      signal,
-    );
+    await deps.disks.create({ path: disk, backing: layerStore.path(layer), sizeMib: spec.diskMib }, signal);
   }
 
   await journal.step("quiesce");
@@ -132,7 +129,7 @@ export async function captureGeneration(
   const savePages = async (): Promise<void> => {
     memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
     // Machines of later slots, each with its own user, read it; the directory keeps all other users out.
-    await chmod(files.memoryDiff, 0o444);
+    await sealFile(files.memoryDiff);
     if (request.kind === "pause") await syncFile(files.memoryDiff);
   };
   // The guest is stopped and its devices write nothing into its memory, so that neither changes what the other reads.

@@ -36,7 +36,7 @@ export async function parkMachine(
     const signal = AbortSignal.timeout(SWITCH_MS);
     await rm(path, { force: true });
     await deps.disks.create(
-      { path, backing: deps.disks.layers.path(layers.at(-1) ?? ""), sizeMib: spec.diskMib, uid: slot.uid },
+      { path, backing: deps.disks.layers.path(layers.at(-1) ?? ""), sizeMib: spec.diskMib },
       signal,
     );
     await machine.switchDisk(path, signal);

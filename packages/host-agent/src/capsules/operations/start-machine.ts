@@ -246,7 +246,7 @@ async function makeMachine(
   await rm(disk, { force: true });
   undo.defer(() => rm(disk, { force: true }));
   await deps.disks.create(
-    { path: disk, backing: below.at(-1) ?? template.disk, sizeMib: spec.diskMib, uid: slot.uid },
+    { path: disk, backing: below.at(-1) ?? template.disk, sizeMib: spec.diskMib },
     signal,
   );
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { HostStorage } from "@wrenn/protocol";
-import { CONSOLE_LOG } from "@wrenn/vmm";
+import { CONSOLE_RING } from "@wrenn/vmm";
 import { allocatedBytes } from "../../disks/disks.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Capsule } from "../capsule.ts";
@@ -167,5 +167,5 @@ export class DiskGuard {
 
 /** What a capsule's machine can write: its disk, the next one while a checkpoint switches to it, and its console log. */
 function writtenFiles({ directory, record: { overlay } }: Capsule): readonly string[] {
-  return [directory.overlay(overlay), directory.overlay(overlay + 1), join(directory.run, CONSOLE_LOG)];
+  return [directory.overlay(overlay), directory.overlay(overlay + 1), join(directory.run, CONSOLE_RING)];
 }
