@@ -311,7 +311,7 @@ test("a directory of / that is missing is made for the user, and what exists kee
     assert.deepEqual(await make(`${top}/a`), [200, ["nobody", "drwxr-xr-x"]]);
     await rm(top, { recursive: true });
     const uploaded = await lab.fetch(
-      `/files?${new URLSearchParams({ path: `${top}/b/file`, username: "nobody" })}`,
+      `/files?${new URLSearchParams({ path: `${top}/b/file`, username: "nobody" }).toString()}`,
       {
         method: "POST",
         headers: { "content-type": "application/octet-stream" },
