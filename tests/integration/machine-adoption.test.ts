@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
+import { readConsole } from "@wrenn/vmm";
 import type { BootSpec } from "@wrenn/vmm";
 import { makeDisk, minimalArtifacts, qemu } from "../support/real-machines.ts";
 
@@ -60,12 +61,12 @@ test("a machine whose owner was killed is adopted: frozen, let go on, its consol
   assert.ok(machine);
   t.after(() => machine.destroy());
   assert.equal((await machine.memoryRegion(signal)).size, 256 << 20);
-  const console = join(home, "console.log");
-  const before = (await stat(console)).size;
-  await eventually(
-    "the console goes on without its first owner",
-    async () => (await stat(console)).size > before,
-  );
+  const written = async (): Promise<number> => {
+    const read = await readConsole(home, () => ({ from: 0, most: 1 }));
+    return (read?.start ?? 0) + (read?.bytes.length ?? 0);
+  };
+  const before = await written();
+  await eventually("the console goes on without its first owner", async () => (await written()) > before);
   await machine.stop(signal);
   const state = join(directory, "state");
   await machine.saveDeviceState(state, signal);

@@ -124,4 +124,6 @@ assert.throws(() => addon.peer(file), code("ENOTSOCK"));
 assert.ok(fstatSync(file).isFile());
 for (const fd of [one, two, file, here]) closeSync(fd);
 rmSync(directory, { recursive: true });
-process.stdout.write(`${"ok: pairs, connections, credentials, descriptors in messages, opens below a directory"}\n`);
+process.stdout.write(
+  `${"ok: pairs, connections, credentials, descriptors in messages, opens below a directory"}\n`,
+);

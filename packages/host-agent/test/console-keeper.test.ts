@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import type { ConsoleLog } from "@wrenn/protocol";
-import { setFakeFault } from "@wrenn/vmm";
+import { CONSOLE_RING, setFakeFault } from "@wrenn/vmm";
 import { CapsuleDirectory } from "../src/capsules/capsule-directory.ts";
 import { ConsoleKeeper } from "../src/console/console-keeper.ts";
+import { writeToConsole } from "./support/console-ring-file.ts";
 import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
 const root = await mkdtemp(join(tmpdir(), "wrenn-console-"));
 after(() => rm(root, { recursive: true, force: true }));
-const HALF = 128 << 10;
+const RING = 256 << 10;
 let last = 0;
 let now = 0;
 
@@ -22,7 +23,7 @@ async function capsule() {
   const directory = new CapsuleDirectory(root, `cl-${++last}`);
   await mkdir(directory.run, { recursive: true });
   const keeper = (): ConsoleKeeper => new ConsoleKeeper({ clock: { now: () => now }, logger: silentLogger });
-  const console = join(directory.run, "console.log");
+  const console = join(directory.run, CONSOLE_RING);
   return {
     directory,
     console,
@@ -37,7 +38,6 @@ async function capsule() {
       await rm(directory.run, { recursive: true });
       await mkdir(directory.run);
     },
-    rotate: () => rename(console, `${console}.1`),
   };
 }
 
@@ -48,10 +48,10 @@ test("what a machine writes is kept with offsets and times, and read from any of
   const { console, directory, keeper } = await capsule();
   assert.deepEqual(await keeper.read(directory, 0), { pieces: [], next: 0 });
   now = 1000;
-  await writeFile(console, "first\n");
+  await writeToConsole(console, "first\n");
   await keeper.collect(directory);
   now = 2000;
-  await appendFile(console, Buffer.from([0x1b, 0xff, 0x00, 0x0a]));
+  await writeToConsole(console, Buffer.from([0x1b, 0xff, 0x00, 0x0a]));
   const log = await keeper.read(directory, 0);
   assert.deepEqual(
     log.pieces.map(({ at, offset, gap }) => ({ at, offset, gap })),
@@ -66,43 +66,39 @@ test("what a machine writes is kept with offsets and times, and read from any of
   assert.deepEqual(await keeper.read(directory, 10), { pieces: [], next: 10 });
 });
 
-test("the log goes on over rotations, the next machine, and a restart of the host agent", async () => {
+test("the log goes on over the end of the ring, the next machine, and a restart of the host agent", async () => {
   const one = await capsule();
   const { console, directory, keeper } = one;
-  await writeFile(console, "a".repeat(100));
+  await writeToConsole(console, "a".repeat(RING - 10));
   await keeper.collect(directory);
-  await appendFile(console, "b".repeat(50));
-  await one.rotate();
-  await writeFile(console, "c");
-  assert.equal(textOf(await keeper.read(directory, 0)), `${"a".repeat(100)}${"b".repeat(50)}c`);
+  const { next } = await keeper.read(directory, 0);
+  await writeToConsole(console, "b".repeat(20));
+  assert.equal(textOf(await keeper.read(directory, next)), "b".repeat(20));
   const again = one.restarted();
-  await appendFile(console, "d");
+  await writeToConsole(console, "d");
   await again.keeper.collect(again.directory);
   await one.nextMachine();
-  await writeFile(console, "e");
-  const log = await again.keeper.read(again.directory, 150);
-  assert.equal(textOf(log), "cde");
+  await writeToConsole(console, "e");
+  const log = await again.keeper.read(again.directory, next);
+  assert.equal(textOf(log), `${"b".repeat(20)}de`);
   assert.ok(log.pieces.every(({ gap }) => !gap));
 });
 
 test("bytes that were overwritten before they were read are a gap, and the rest is bounded", async () => {
   const one = await capsule();
   const { console, directory, keeper } = one;
-  await writeFile(console, "start\n");
+  await writeToConsole(console, "start\n");
   await keeper.collect(directory);
-  for (let round = 0; round < 3; round += 1) {
-    await writeFile(console, String(round).repeat(HALF));
-    await one.rotate();
-  }
-  await writeFile(console, "end\n");
+  for (let round = 0; round < 3; round += 1) await writeToConsole(console, String(round).repeat(RING));
+  await writeToConsole(console, "end\n");
   const log = await keeper.read(directory, 0);
   assert.deepEqual(
     log.pieces.map(({ gap }) => gap),
-    [false, true, false],
+    [false, true],
   );
   assert.ok(textOf(log).startsWith("start\n2") && textOf(log).endsWith("2end\n"));
   for (let round = 0; round < 20; round += 1) {
-    await appendFile(console, "x".repeat(50_000));
+    await writeToConsole(console, "x".repeat(50_000));
     await keeper.collect(directory);
   }
   const kept = await keeper.read(directory, 0);
@@ -114,7 +110,7 @@ test("bytes that were overwritten before they were read are a gap, and the rest 
 test("a console that is written byte by byte is kept in a bounded number of pieces, and read in several answers", async () => {
   const { console, directory, keeper } = await capsule();
   for (let count = 0; count < 9000; count += 1) {
-    await appendFile(console, "x");
+    await writeToConsole(console, "x");
     await keeper.collect(directory);
   }
   let pieces = 0;
@@ -131,11 +127,11 @@ test("a console that is written byte by byte is kept in a bounded number of piec
 test("a torn line of the log, and a console that is no file, cost nothing but themselves", async () => {
   const one = await capsule();
   const { console, directory, keeper } = one;
-  await writeFile(console, "kept\n");
+  await writeToConsole(console, "kept\n");
   await keeper.collect(directory);
   const log = join(directory.path, "console");
   await appendFile(log, '{"at":1,"offset":5,"bytes":"aGF');
-  await appendFile(console, "more\n");
+  await writeToConsole(console, "more\n");
   const again = one.restarted();
   assert.equal(textOf(await again.keeper.read(again.directory, 0)), "kept\nmore\n");
   await one.nextMachine();
@@ -149,13 +145,13 @@ test("the console of a capsule's machine is kept over its pause and after a cras
   try {
     const { agent } = lab;
     const { id } = await agent.createCapsule(specOf(lab.template), signal);
-    const console = join(lab.machineDirectory(id), "console.log");
-    await writeFile(console, "before the pause\n");
+    const console = join(lab.machineDirectory(id), CONSOLE_RING);
+    await writeToConsole(console, "before the pause\n");
     await agent.pauseCapsule(id, signal);
     await agent.resumeCapsule(id, signal);
-    await writeFile(console, "after the resume\n");
+    await writeToConsole(console, "after the resume\n");
     assert.equal(textOf(await agent.consoleLog(id, 0, signal)), "before the pause\nafter the resume\n");
-    await appendFile(console, "last words\n");
+    await writeToConsole(console, "last words\n");
     await setFakeFault({ directory: lab.machineDirectory(id) }, "broken");
     const hasFailed = async (): Promise<boolean> => (await agent.capsule(id, signal)).state === "failed";
     await eventually("the capsule has failed", hasFailed);
