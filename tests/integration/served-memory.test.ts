@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { chown, open, readFile, stat, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { defined } from "@wrenn/core";
 import { encodeDiffIndex, servePackedDiff, writeChunks } from "@wrenn/memory-image";
+import { nativeParts } from "@wrenn/server";
+import { listPageServers, startJailedPageServer } from "@wrenn/vmm";
 import type { Fetch, ServedDiff } from "@wrenn/memory-image";
 import {
   anonymousPages,
@@ -23,7 +25,8 @@ const lab = await FrozenLab.open(199_003);
 const servers: ServedDiff[] = [];
 after(async () => {
   await lab.close();
-  for (const server of servers) server.stop();
+  for (const server of servers) await server.stop();
+  await rm(sockets, { recursive: true, force: true });
 });
 const { directory, signal, uid } = lab;
 const memorySize = memoryMib << 20;
@@ -58,6 +61,10 @@ function fetchFrom(path: string): Fetch {
   };
 }
 
+/** Not in the lab's own directory, all of which machines see. */
+const sockets = await mkdtemp("/tmp/wp-");
+let serverUid = 265_003;
+
 interface Serving {
   readonly server: ServedDiff;
   readonly from: Frozen;
@@ -69,7 +76,12 @@ async function serve(
   more: { readonly workingSet?: Uint32Array; readonly stopped?: boolean } = {},
 ): Promise<Serving> {
   const name = lab.name("pages");
-  const servedMemory = { socket: join(directory, `${name}.sock`), ranges: join(directory, `${name}.ranges`) };
+  const servedMemory = {
+    socket: join(sockets, name, "machine.sock"),
+    ranges: join(directory, `${name}.ranges`),
+  };
+  serverUid += 1;
+  const users = { machineUid: uid, serverUid };
   const { workingSet, ...start } = more;
   const server = await servePackedDiff(
     {
@@ -77,13 +89,18 @@ async function serve(
       what: "the packed memory",
       baseFile: memoryFile,
       memorySize,
-      ...servedMemory,
+      ranges: servedMemory.ranges,
+      start: (files, inner) =>
+        startJailedPageServer(
+          nativeParts,
+          { files, socket: servedMemory.socket, memoryMib, ...users },
+          inner,
+        ),
       ...defined({ workingSet }),
     },
     signal,
   );
   servers.push(server);
-  await chown(servedMemory.socket, uid, uid);
   const { memoryDiff: _diff, ...rest } = frozen;
   return { server, from: { ...rest, memoryFile, servedMemory, ...start } };
 }
@@ -120,7 +137,7 @@ test("every page of a machine served from compressed chunks is what was frozen, 
   const machine = await lab.restore(from);
   server.fill();
   assert.equal(await server.ended, undefined);
-  assert.ok(server.report().complete, "the machine was told that it has everything");
+  assert.ok(server.isComplete(), "the machine was told that it has everything");
   const expected = await whole();
   const clocks = new Map<number, Buffer>();
   for (const number of await pagesWrittenByLoading()) {
@@ -150,7 +167,7 @@ test("pages are brought in when they are touched; what was touched is there befo
   const first = await serve(fetchFrom(packed), template.memoryFile);
   const machine = await lab.restore(first.from);
   await lab.answers(machine);
-  const lazily = first.server.report();
+  const lazily = await first.server.report();
   await machine.destroy();
   assert.equal(await first.server.ended, undefined);
   assert.ok(lazily.faults > 0 && lazily.pages > 0, "pages came by faults");
@@ -158,7 +175,7 @@ test("pages are brought in when they are touched; what was touched is there befo
   const second = await serve(fetchFrom(packed), template.memoryFile, { workingSet: lazily.workingSet });
   const prepared = await lab.restore(second.from);
   await lab.answers(prepared);
-  const { faults } = second.server.report();
+  const { faults } = await second.server.report();
   await prepared.destroy();
   assert.ok(faults < lazily.faults, `${faults} faults after ${lazily.faults}`);
 });
@@ -181,7 +198,7 @@ test("a machine without any local memory runs from a source that takes its time"
   assert.match(await lab.answers(machine), /^\d+\./);
   server.fill();
   assert.equal(await server.ended, undefined);
-  assert.ok(server.report().complete);
+  assert.ok(server.isComplete());
   assert.match(await lab.answers(machine), /^\d+\./);
   await machine.destroy();
 });
@@ -194,13 +211,29 @@ test("a page server that goes away takes its machine with it, and no other", asy
   const machine = await lab.restore(lost.from);
   const other = await lab.restore(kept.from);
   await lab.answers(machine);
-  lost.server.stop();
+  await lost.server.stop();
   const death = await machine.death;
   assert.deepEqual([death.kind, /page server is gone/.test(death.detail)], ["crashed", true], death.detail);
   assert.match(await lab.answers(other), /^\d+\./);
   kept.server.fill();
   assert.equal(await kept.server.ended, undefined);
   await other.destroy();
+});
+
+test("a page server that is killed fails, and takes its machine with it", async () => {
+  const { server, from } = await serve(fetchFrom(packed), template.memoryFile);
+  const machine = await lab.restore(from);
+  await lab.answers(machine);
+  const program = (await listPageServers()).find(
+    ({ directory: at }) => at === dirname(from.servedMemory?.socket ?? ""),
+  );
+  assert.ok(program);
+  process.kill(program.supervisor.pid, "SIGKILL");
+  const problem = await server.ended;
+  assert.equal(problem?.reason, "page_server_failed");
+  const death = await machine.death;
+  assert.deepEqual([death.kind, /page server is gone/.test(death.detail)], ["crashed", true], death.detail);
+  await server.stop();
 });
 
 test("a chunk that is damaged stops the machine at the page and is told; nothing is invented", async () => {
@@ -218,8 +251,9 @@ test("a chunk that is damaged stops the machine at the page and is told; nothing
     (error: unknown) => String(error),
   );
   const problem = await server.ended;
-  assert.equal(problem?.reason, "page_server_failed");
-  assert.match(problem?.message ?? "", /chunk \d+/);
-  server.stop();
+  if (!problem) assert.fail(`the machine ended first: ${await Promise.race([outcome, "not yet"])}`);
+  assert.equal(problem.reason, "page_server_failed");
+  assert.match(problem.message, /chunk \d+/);
+  await server.stop();
   assert.match(await outcome, /page server is gone/);
 });

@@ -9,6 +9,7 @@ export const nativeParts = {
   jail: built("jail", "wrenn-jail"),
   shim: built("mmap-shim", "wrenn-shim.so"),
   zygote: built("zygote", "wrenn-zygote.so"),
+  pageServer: built("page-server", "wrenn-page-server"),
   kvmProbe: built("kvm-probe", "wrenn-kvm-probe"),
 } as const;
 

@@ -34,15 +34,18 @@ import type {
   StepObserver,
 } from "@wrenn/host-agent";
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
+import type { StartPageServerProgram } from "@wrenn/memory-image";
 import { createRunner, createSlotPool } from "@wrenn/network";
 import type { SlotPool } from "@wrenn/network";
 import { CommandHelper, exists } from "@wrenn/system";
 import type { RunProgram } from "@wrenn/system";
+import { startJailedPageServer } from "@wrenn/vmm";
 import type { Accelerator, Machine, QemuOptions } from "@wrenn/vmm";
 import { BuiltInTemplate } from "./built-in-template.ts";
 import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
+import { nativeParts } from "./native-parts.ts";
 import { parkedMachines } from "./config/parked-machines.ts";
 import { warmMachines } from "./config/warm-machines.ts";
 import { findInArchive } from "./images/archive-image.ts";
@@ -143,6 +146,8 @@ export async function startHostAgent(
     { cacheDirectory: config.cacheDirectory, archives: paths.imageArchives },
   );
   const source = createTemplateStore([builtIn.recipe], snapshots, { findRecipe: images.findRecipe });
+  const startPageServer: StartPageServerProgram = (spec, inner) =>
+    startJailedPageServer({ ...nativeParts, run: helper.run }, spec, inner);
   const host = await describeHost(config, version, accelerator.accelerator);
   const agent = createHostAgent(
     {
@@ -152,7 +157,11 @@ export async function startHostAgent(
       memory: {
         save: async (machine, path, inner) =>
           await saveMemory(await machine.memoryRegion(inner), path, inner),
-        packed: { pack: packMemory, unpack: unpackMemory, serve: servePackedMemory },
+        packed: {
+          pack: packMemory,
+          unpack: unpackMemory,
+          serve: (request, inner) => servePackedMemory(request, startPageServer, inner),
+        },
       },
       templates: { source, snapshots, bases },
       moments: new MomentCache({

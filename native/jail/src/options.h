@@ -32,6 +32,7 @@ struct options {
   size_t wanted_count;
   struct list devices; /* below /dev; the machine gets nodes of its own */
   struct list environment;
+  bool bare;             /* a static program: nothing of the host's /usr is in its root */
   unsigned long file_mib; /* no file grows beyond this many MiB by the program's writes; 0: no limit */
   size_t console_limit; /* bytes of the console that are kept */
   char **program;

@@ -122,7 +122,7 @@ bool root_build(const struct options *options) {
   struct grant system[SYSTEM_PATHS];
   size_t system_count = 0;
   if (mount("tmpfs", NEW_ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=1m")) return failed("tmpfs");
-  if (!add_system(system, &system_count)) return false;
+  if (!options->bare && !add_system(system, &system_count)) return false;
   for (size_t i = 0; i < system_count; i++)
     if (!bind_grant(&system[i])) return false;
   if (!make_devices(options)) return false;

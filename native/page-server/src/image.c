@@ -1,9 +1,7 @@
 #define _GNU_SOURCE
 #include "image.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static const uint64_t MAX_IMAGE = 1ull << 40;
@@ -21,33 +19,14 @@ static const char *check(const struct image *image) {
   return expected ? NULL : "the image is empty";
 }
 
-const char *image_open(struct image *image, const uint64_t *table, size_t extents, const char *const *paths, size_t files) {
-  memset(image, 0, sizeof *image);
-  if (files > MAX_FILES) return "too many files";
-  image->extents = malloc((extents ? extents : 1) * sizeof *image->extents);
-  if (!image->extents) return "out of memory";
-  memcpy(image->extents, table, extents * sizeof *image->extents);
-  image->extent_count = extents;
-  for (; image->file_count < files; image->file_count++) {
-    int fd = open(paths[image->file_count], O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return "a file cannot be opened";
-    image->files[image->file_count] = fd;
-  }
+const char *image_check(struct image *image) {
   const char *problem = check(image);
   if (problem) return problem;
-  const struct extent *last = &image->extents[extents - 1];
+  const struct extent *last = &image->extents[image->extent_count - 1];
   image->size = last->offset + last->length;
   image->present = calloc(image->size / PAGE, 1);
   image->removed = calloc(image->size / PAGE, 1);
   return image->present && image->removed ? NULL : "out of memory";
-}
-
-void image_close(struct image *image) {
-  for (size_t i = 0; i < image->file_count; i++) close(image->files[i]);
-  free(image->extents);
-  free(image->present);
-  free(image->removed);
-  memset(image, 0, sizeof *image);
 }
 
 const struct extent *image_find(const struct image *image, uint64_t offset) {

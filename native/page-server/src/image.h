@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PAGE = 4096, MAX_FILES = 64 };
+enum { PAGE = 4096, MAX_FILES = 8 };
 
 enum extent_kind { EXTENT_ZERO = 0, EXTENT_FILE = 1, EXTENT_CALLBACK = 2 };
 
@@ -27,9 +27,8 @@ struct image {
   uint8_t *removed; /* one byte per page: given back by the machine, zero from now on */
 };
 
-/* Takes `table` (five numbers per extent) when it is sorted, gapless and aligned. Returns NULL, or what is wrong. */
-const char *image_open(struct image *image, const uint64_t *table, size_t extents, const char *const *paths, size_t files);
-void image_close(struct image *image);
+/* Checks that the extents are sorted, gapless and aligned, and lays out the rest. Returns NULL, or what is wrong. */
+const char *image_check(struct image *image);
 /* The extent that covers `offset`, which is below the image's size. */
 const struct extent *image_find(const struct image *image, uint64_t offset);
 /* Reads from the extent's file. False when the file ends early or cannot be read. */

@@ -5,12 +5,16 @@
  */
 #define _GNU_SOURCE
 #include "serve.h"
+#include "owner.h"
 #include "regions.h"
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+enum { MAX_LOOKED = 1024 };
 
 static void wake_range(struct server *server, uint64_t address, uint64_t length) {
   struct uffdio_range range = {address, length};
@@ -36,7 +40,7 @@ static void install(struct server *server, uint64_t address, uint64_t offset, co
     int error = result == 0 ? 0 : moved < 0 ? (int)-moved : errno;
     if (moved > 0) {
       memset(server->image.present + (offset + done) / PAGE, 1, (size_t)moved / PAGE);
-      atomic_fetch_add(bytes ? &server->counters.pages : &server->counters.zero_pages, (unsigned long long)moved / PAGE);
+      *(bytes ? &server->counters.pages : &server->counters.zero_pages) += (uint64_t)moved / PAGE;
       done += (uint64_t)moved;
       continue;
     }
@@ -61,10 +65,10 @@ static void request_blocks(struct server *server) {
     server->blocks[i] = BLOCK_IN_FLIGHT;
     server->wanted--;
     server->in_flight++;
-    atomic_fetch_add(&server->counters.requests, 1);
+    server->counters.requests++;
     uint64_t offset = i * BLOCK_PAGES * PAGE;
     uint64_t left = server->image.size - offset;
-    server->request(server->context, offset, left < (uint64_t)BLOCK_PAGES * PAGE ? (size_t)left : (size_t)BLOCK_PAGES * PAGE);
+    owner_request(server, offset, left < (uint64_t)BLOCK_PAGES * PAGE ? (uint32_t)left : (uint32_t)BLOCK_PAGES * PAGE);
   }
 }
 
@@ -113,12 +117,8 @@ static void fault(struct server *server, uint64_t address) {
   const struct region *region = region_of_address(server, address);
   if (!region) return;
   uint64_t offset = region->offset + (address - region->address);
-  atomic_fetch_add(&server->counters.faults, 1);
-  size_t recorded = atomic_load(&server->recorded);
-  if (!server->image.present[offset / PAGE] && recorded < server->image.size / PAGE) {
-    server->record[recorded] = (uint32_t)(offset / PAGE);
-    atomic_store(&server->recorded, recorded + 1);
-  }
+  server->counters.faults++;
+  if (!server->image.present[offset / PAGE] && server->recorded < server->record_limit) server->record[server->recorded++] = (uint32_t)(offset / PAGE);
   bring(server, offset, server->around);
 }
 
@@ -127,7 +127,7 @@ static void event(struct server *server, const struct uffd_msg *message) {
     fault(server, message->arg.pagefault.address);
     return;
   }
-  atomic_fetch_add(message->event == UFFD_EVENT_REMOVE ? &server->counters.removes : &server->counters.other_events, 1);
+  *(message->event == UFFD_EVENT_REMOVE ? &server->counters.removes : &server->counters.other_events) += 1;
   switch (message->event) {
     case UFFD_EVENT_REMOVE:
       regions_removed(server, message->arg.remove.start, message->arg.remove.end);
@@ -160,20 +160,45 @@ void serve_events(struct server *server) {
   for (size_t i = 0; i < (size_t)n / sizeof *messages && !server->failure; i++) event(server, &messages[i]);
 }
 
-void serve_prefetch(struct server *server) {
-  uint64_t offset = (uint64_t)server->prefetch[server->prefetch_done++] * PAGE;
-  if (offset < server->image.size && missing(server, offset)) bring(server, offset, server->around);
+bool serve_has_work(const struct server *server) {
+  return server->prefetch_at < server->prefetch_count && !server->wanted && server->in_flight < MAX_PREFETCH_IN_FLIGHT;
 }
 
-bool serve_is_missing(const struct server *server) {
+void serve_prefetch(struct server *server) {
+  /* Pages that are there already are passed over, but not so many at once that a fault would wait. */
+  for (size_t looked = 0; looked < MAX_LOOKED && server->prefetch_at < server->prefetch_count; looked++) {
+    const struct run *run = &server->prefetch[server->prefetch_at];
+    uint64_t offset = ((uint64_t)run->first + server->prefetch_within) * PAGE;
+    if (++server->prefetch_within >= run->count) {
+      server->prefetch_at++;
+      server->prefetch_within = 0;
+    }
+    if (offset >= server->image.size || !missing(server, offset)) continue;
+    bring(server, offset, server->around);
+    return;
+  }
+}
+
+static bool is_missing(const struct server *server) {
   for (size_t i = 0; i < server->prefetch_count; i++) {
-    uint64_t offset = (uint64_t)server->prefetch[i] * PAGE;
-    if (offset < server->image.size && missing(server, offset) && region_of_offset(server, offset)) return true;
+    const struct run *run = &server->prefetch[i];
+    for (uint64_t page = run->first; page < (uint64_t)run->first + run->count && page < server->image.size / PAGE; page++)
+      if (missing(server, page * PAGE) && region_of_offset(server, page * PAGE)) return true;
   }
   return false;
 }
 
-void serve_provided(struct server *server, uint64_t offset, unsigned char *bytes, size_t length) {
+bool serve_is_finished(struct server *server) {
+  if (!server->filling || server->prefetch_at < server->prefetch_count || server->wanted || server->in_flight) return false;
+  if (is_missing(server)) {
+    server->prefetch_at = 0;
+    return false;
+  }
+  const char done = 'D';
+  return send(server->peer, &done, 1, MSG_NOSIGNAL) == 1;
+}
+
+void serve_provided(struct server *server, uint64_t offset, const unsigned char *bytes, size_t length) {
   uint64_t block = offset / PAGE / BLOCK_PAGES;
   if (server->blocks[block] == BLOCK_IN_FLIGHT) {
     server->blocks[block] = BLOCK_IDLE;

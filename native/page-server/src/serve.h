@@ -3,10 +3,12 @@
 #include "server.h"
 /* Reads and answers what the userfaultfd has to say; never blocks. */
 void serve_events(struct server *server);
-/* Brings in the next piece of the working set. */
+/* Whether there are pages to bring in while nothing faults. */
+bool serve_has_work(const struct server *server);
+/* Brings in the next of them. */
 void serve_prefetch(struct server *server);
-/* Whether a page of the prefetch list is still to be brought in. */
-bool serve_is_missing(const struct server *server);
+/* Whether nothing can be missing any more: the machine has been told so then. A page that was refused for a moment is tried again. */
+bool serve_is_finished(struct server *server);
 /* Gives a requested block to the machine. */
-void serve_provided(struct server *server, uint64_t offset, unsigned char *bytes, size_t length);
+void serve_provided(struct server *server, uint64_t offset, const unsigned char *bytes, size_t length);
 #endif

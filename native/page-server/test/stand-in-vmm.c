@@ -1,6 +1,6 @@
 /*
  * Stands in for a VMM: registers memory, sends the handshake, touches pages at random and checks each one.
- * stand-in-vmm SOCKET PAGES TOUCHES MODE; page n must begin with n + 1, or with 0 when n % 8 == 7.
+ * stand-in-vmm SOCKET PAGES TOUCHES MODE UID; page n must begin with n + 1, or with 0 when n % 8 == 7. It connects as the user UID.
  * Modes: check, sequential, events (gives pages back, moves them and forks), die (ends in the middle), and the hostile
  * handshakes bad-json, no-fd, wrong-fd, overlap, huge, silent.
  */
@@ -79,7 +79,7 @@ static int events(char *memory, size_t pages) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return 64;
+  if (argc != 6) return 64;
   size_t pages = strtoul(argv[2], NULL, 10);
   size_t touches = strtoul(argv[3], NULL, 10);
   const char *mode = argv[4];
@@ -93,6 +93,9 @@ int main(int argc, char **argv) {
   struct uffdio_api api = {.api = UFFD_API, .features = features};
   struct uffdio_register r = {.range = {(uintptr_t)memory, size}, .mode = UFFDIO_REGISTER_MODE_MISSING};
   if (u < 0 || ioctl(u, UFFDIO_API, &api) || ioctl(u, UFFDIO_REGISTER, &r)) die("userfaultfd");
+  /* The userfaultfd takes privileges, which a machine has by a device. */
+  uid_t uid = (uid_t)strtoul(argv[5], NULL, 10);
+  if (setresuid(uid, uid, uid)) die("setresuid");
   int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct sockaddr_un a = {.sun_family = AF_UNIX};
   strncpy(a.sun_path, argv[1], sizeof a.sun_path - 1);

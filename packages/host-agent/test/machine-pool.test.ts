@@ -125,7 +125,14 @@ class Host {
     const number = ++this.#slots;
     this.slots.add(number);
     const addresses = { guestAddress: "", gateway: "", hostAddress: "", mac: "" };
-    return { number, namespace: "", tap: "", uid: 1000 + number, ...addresses };
+    return {
+      number,
+      namespace: "",
+      tap: "",
+      uid: 1000 + number,
+      pageServerUid: 70_000 + number,
+      ...addresses,
+    };
   }
 }
 

@@ -20,7 +20,11 @@ export type { PageSource } from "./page-source.ts";
 export { pageSize } from "./page.ts";
 export { directoryFiles } from "./store-files.ts";
 export type { StoreFile, StoreFiles } from "./store-files.ts";
-export type { PageServerReport } from "./page-server/addon.ts";
+export type {
+  PageServerProgram,
+  PageServerStart,
+  StartPageServerProgram,
+} from "./page-server/page-server-program.ts";
 export { startPageServer } from "./page-server/page-server.ts";
 export type { PageServer, PageServerOptions } from "./page-server/page-server.ts";
 export { servePackedDiff } from "./page-server/serve-packed-diff.ts";

@@ -1,9 +1,10 @@
-import { chmod, chown, open, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, open, readFile, rm, writeFile } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { openChunks, writeChunks } from "./chunk-file.ts";
 import type { Fetch } from "./chunk-file.ts";
+import type { StartPageServerProgram } from "./page-server/page-server-program.ts";
 import { servePackedDiff } from "./page-server/serve-packed-diff.ts";
 import type { ServedDiff } from "./page-server/serve-packed-diff.ts";
 import { directoryFiles } from "./store-files.ts";
@@ -21,14 +22,14 @@ export interface ServeMemoryRequest {
   readonly machine: { readonly socket: string; readonly ranges: string };
   /** The machine's user. */
   readonly uid: number;
+  /** The user of the page server. */
+  readonly serverUid: number;
   /** File with the pages that an earlier life needed first: read at the start, written when every page has been served. */
   readonly workingSet: string;
 }
 
 /** The pages of one machine while some of them are still missing. */
-export interface ServedMemoryPages extends Pick<ServedDiff, "fill" | "ended"> {
-  /** Whether the machine has every page. It then needs no server. */
-  isComplete(): boolean;
+export interface ServedMemoryPages extends Pick<ServedDiff, "fill" | "ended" | "isComplete"> {
   /** Ends the server, and the machine too if it is not complete. Idempotent. */
   stop(): Promise<void>;
 }
@@ -66,18 +67,17 @@ export async function unpackMemory(packed: string, target: string, signal: Abort
 /**
  * Starts a page server for one machine whose memory is a chunk file.
  *
- * @throws WrennError `snapshot_corrupt`, `page_server_failed`.
+ * @throws WrennError `snapshot_corrupt`, `page_server_failed`, and what `start` throws.
  */
 export async function servePackedMemory(
   request: ServeMemoryRequest,
+  start: StartPageServerProgram,
   signal: AbortSignal,
 ): Promise<ServedMemoryPages> {
-  const { machine, workingSet, uid } = request;
-  await rm(machine.socket, { force: true });
-  const file = await open(request.packed, "r");
-  const remembered = await readWorkingSet(workingSet);
+  const { machine, workingSet, memoryMib } = request;
+  const [file, remembered] = await Promise.all([open(request.packed, "r"), readWorkingSet(workingSet)]);
   const removeFiles = async (): Promise<void> => {
-    for (const path of [machine.socket, machine.ranges]) await rm(path, { force: true });
+    await rm(machine.ranges, { force: true });
     await file.close();
   };
   let started: ServedDiff | undefined;
@@ -87,36 +87,42 @@ export async function servePackedMemory(
         fetch: fetchFrom(file),
         what: request.packed,
         baseFile: request.base,
-        memorySize: request.memoryMib * 2 ** 20,
-        ...machine,
+        memorySize: memoryMib * 2 ** 20,
+        ranges: machine.ranges,
         workingSet: remembered,
+        start: (files, inner) => {
+          const { uid: machineUid, serverUid } = request;
+          return start({ files, socket: machine.socket, machineUid, serverUid, memoryMib }, inner);
+        },
       },
       signal,
     );
     started = server;
-    await chown(machine.socket, uid, uid);
     await chmod(machine.ranges, 0o444);
     let stopped: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
-      server.stop();
-      stopped ??= removeFiles();
+      stopped ??= server.stop().finally(removeFiles);
       await stopped;
     };
     const ended = server.ended.then(async (problem) => {
-      if (server.report().complete) {
-        const needed = new Set([...remembered, ...server.report().workingSet]);
-        await writeFile(workingSet, Buffer.from(Uint32Array.from(needed).buffer), { mode: 0o600 });
-      }
-      // A machine cannot run without the pages of a failed server, so it ends too.
-      if (problem) await stop();
+      if (server.isComplete()) await rememberWorkingSet(workingSet, remembered, server);
+      // A machine cannot run without the pages of a failed server, so it ends too. The owner's own `stop` reports a problem.
+      if (problem) await stop().catch(() => {});
       return problem;
     });
-    return { fill: () => server.fill(), isComplete: () => server.report().complete, ended, stop };
+    return { fill: () => server.fill(), isComplete: () => server.isComplete(), ended, stop };
   } catch (error) {
-    started?.stop();
+    await started?.stop();
     await removeFiles();
     throw error;
   }
+}
+
+/** Only saves time: a full disk is no reason to fail. */
+async function rememberWorkingSet(path: string, remembered: Uint32Array, server: ServedDiff): Promise<void> {
+  const { workingSet } = await server.report();
+  const needed = new Set([...remembered, ...workingSet]);
+  await writeFile(path, Buffer.from(Uint32Array.from(needed).buffer), { mode: 0o600 }).catch(() => {});
 }
 
 /** The working set only saves time: if it is missing or damaged, each page is served when it is touched. */

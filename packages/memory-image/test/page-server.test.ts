@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { systemRandom } from "@wrenn/core";
 import { pageSize, startPageServer, zeroSource } from "@wrenn/memory-image";
 import type { Extent, Mapping, PageServer, PageServerOptions } from "@wrenn/memory-image";
-import { runCommand } from "@wrenn/system";
+import { eventually } from "@wrenn/core/testing";
+import { exists } from "@wrenn/system";
+import { buildPrograms, machineUid, programs, serverUid, startProgram } from "./support/jailed-program.ts";
 
-const native = fileURLToPath(new URL("../../../native/page-server", import.meta.url));
 const pages = 4096;
 const id = systemRandom.uuid();
 const memory = Buffer.alloc(pages * pageSize);
@@ -32,8 +32,9 @@ let file = "";
 let sockets = 0;
 
 before(async () => {
-  await runCommand(["make", "-s", "-C", native, "all"]);
+  await buildPrograms();
   directory = await mkdtemp(join(tmpdir(), "wrenn-pages-"));
+  await chmod(directory, 0o755);
   file = join(directory, "memory");
   const stored = mapping.filter((extent) => extent.source === id);
   await writeFile(
@@ -43,12 +44,19 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-function serve(options: Partial<PageServerOptions> = {}): { server: PageServer; socket: string } {
+interface Served {
+  readonly server: PageServer;
+  readonly socket: string;
+  readonly pid: number;
+}
+
+async function serve(options: Partial<PageServerOptions> = {}): Promise<Served> {
   sockets += 1;
-  const socket = join(directory, `s${sockets}`);
-  const files = new Map([[id, file]]);
-  const server = startPageServer({ socket, mapping, files, faultAround: 16, handshakeMs: 5000, ...options });
-  return { server, socket };
+  const home = join(directory, `s${sockets}`);
+  const { pid, socket, ...program } = await startProgram(home, options.files ? [] : [file]);
+  await Promise.all([home, socket].map((path) => chown(path, machineUid, machineUid)));
+  const fixed = { program, mapping, files: [id], faultAround: 16, handshakeMs: 5000 };
+  return { server: startPageServer({ ...fixed, ...options }), socket, pid };
 }
 
 interface Outcome {
@@ -59,11 +67,9 @@ interface Outcome {
 async function standIn(
   socket: string,
   mode: string,
-  touches = 20_000,
-  signal?: AbortSignal,
+  { touches = 20_000, uid = machineUid, signal }: StandInOptions = {},
 ): Promise<Outcome> {
-  const program = join(native, "build/stand-in-vmm");
-  const child = spawn(program, [socket, String(pages), String(touches), mode], {
+  const child = spawn(programs.standIn, [socket, ...[pages, touches, mode, uid].map(String)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   signal?.addEventListener("abort", () => child.kill("SIGKILL"));
@@ -71,26 +77,37 @@ async function standIn(
   return { code: child.exitCode, output };
 }
 
+interface StandInOptions {
+  readonly touches?: number;
+  readonly uid?: number;
+  readonly signal?: AbortSignal;
+}
+
+async function untilGone(pid: number): Promise<void> {
+  await eventually(`process ${pid} is gone`, async () => !(await exists(`/proc/${pid}`)));
+}
+
 for (const faultAround of [1, 16, 64]) {
   test(`every page has its content with ${faultAround} pages around a fault`, async () => {
-    const { server, socket } = serve({ faultAround });
+    const { server, socket } = await serve({ faultAround });
     assert.deepEqual((await standIn(socket, "check")).code, 0);
     assert.equal(await server.ended, undefined);
-    const { faults, workingSet, pages: stored, zeroPages } = server.report();
+    const { faults, workingSet, pages: stored, zeroPages } = await server.report();
     assert.ok(faults > 0 && workingSet.length > 0 && stored > 0 && zeroPages > 0);
   });
 }
 
 test("a recorded working set is brought in before it is touched", async () => {
-  const first = serve({ faultAround: 1 });
-  await standIn(first.socket, "check", 500);
+  const first = await serve({ faultAround: 1 });
+  await standIn(first.socket, "check", { touches: 500 });
   await first.server.ended;
-  const prefetch = first.server.report().workingSet;
+  const { workingSet: prefetch } = await first.server.report();
   assert.ok(prefetch.length > 300);
-  const second = serve({ faultAround: 1, prefetch });
-  assert.equal((await standIn(second.socket, "check", 500)).code, 0);
+  const second = await serve({ faultAround: 1, prefetch });
+  assert.equal((await standIn(second.socket, "check", { touches: 500 })).code, 0);
   await second.server.ended;
-  assert.ok(second.server.report().pages + second.server.report().zeroPages >= prefetch.length);
+  const { pages: stored, zeroPages } = await second.server.report();
+  assert.ok(stored + zeroPages >= prefetch.length);
 });
 
 test("pages from a slow asynchronous source arrive whole", async () => {
@@ -98,24 +115,55 @@ test("pages from a slow asynchronous source arrive whole", async () => {
     size: memory.length,
     read: async (offset: number, length: number) => memory.subarray(offset, offset + length),
   };
-  const { server, socket } = serve({ files: new Map(), remote });
+  const { server, socket } = await serve({ files: [], remote });
   assert.equal((await standIn(socket, "check")).code, 0);
   assert.equal(await server.ended, undefined);
-  assert.ok(server.report().requests > 0);
+  assert.ok((await server.report()).requests > 0);
 });
 
 test("pages given back read as zero, moved pages keep their content, a fork is survived", async () => {
-  const { server, socket } = serve();
+  const { server, socket } = await serve();
   const { code, output } = await standIn(socket, "events");
   assert.equal(code, 0, output);
   assert.equal(await server.ended, undefined);
-  assert.ok(server.report().removes >= 1 && server.report().otherEvents >= 3);
+  const { removes, otherEvents } = await server.report();
+  assert.ok(removes >= 1 && otherEvents >= 3);
 });
 
 test("a machine that dies ends its server without a failure", async () => {
-  const { server, socket } = serve();
+  const { server, socket } = await serve();
   assert.equal((await standIn(socket, "die")).code, 9);
   assert.equal(await server.ended, undefined);
+});
+
+test("a user that is not its machine's is turned away, and the machine is served afterwards", async () => {
+  const { server, socket } = await serve();
+  for (const uid of [0, machineUid + 1, serverUid]) {
+    await chown(join(socket, ".."), uid, uid);
+    await chown(socket, uid, uid);
+    assert.equal((await standIn(socket, "silent", { uid })).code, 0, "the server hangs up");
+  }
+  await Promise.all([join(socket, ".."), socket].map((path) => chown(path, machineUid, machineUid)));
+  assert.equal((await standIn(socket, "check")).code, 0);
+  assert.equal(await server.ended, undefined);
+});
+
+test("a server that is killed is a failure", async () => {
+  const { server, pid } = await serve();
+  process.kill(pid, "SIGKILL");
+  assert.match(String(await server.ended), /the page server has ended/);
+  assert.equal((await server.ended)?.reason, "page_server_failed");
+  await server.stop();
+});
+
+test("a server that needs more memory than it may have is a failure", async () => {
+  const home = join(directory, "small");
+  const { connection, end } = await startProgram(home, [file], 5);
+  const huge: Mapping = [{ offset: 0, length: 2 ** 36, source: id, sourceOffset: 0 }];
+  const fixed = { files: [id], faultAround: 16, handshakeMs: 5000 };
+  const server = startPageServer({ program: { connection, end }, mapping: huge, ...fixed });
+  assert.match(String(await server.ended), /out of memory/);
+  await server.stop();
 });
 
 const hostile = {
@@ -128,37 +176,39 @@ const hostile = {
 };
 for (const [mode, message] of Object.entries(hostile)) {
   test(`the handshake "${mode}" is refused`, async () => {
-    const { server, socket } = serve({ handshakeMs: mode === "silent" ? 50 : 5000 });
+    const { server, socket } = await serve({ handshakeMs: mode === "silent" ? 50 : 5000 });
     const machine = standIn(socket, mode);
     assert.match((await server.ended)?.message ?? "", message);
-    server.stop();
+    await server.stop();
     assert.equal((await machine).code, 0);
   });
 }
 
 test("a failing source is reported, and the machine gets no invented page", async () => {
   const read = (): Promise<Uint8Array> => Promise.reject(new Error("store is gone"));
-  const { server, socket } = serve({ files: new Map(), remote: { size: memory.length, read } });
+  const { server, socket } = await serve({ files: [], remote: { size: memory.length, read } });
   const end = new AbortController();
-  const machine = standIn(socket, "check", 20_000, end.signal);
+  const machine = standIn(socket, "check", { signal: end.signal });
   assert.match((await server.ended)?.message ?? "", /store is gone/);
   end.abort();
   assert.equal((await machine).code, null, "the machine never read a page that nobody provided");
-  server.stop();
+  await server.stop();
 });
 
-test("cycles leave neither descriptors nor threads", async () => {
-  const count = async (what: string): Promise<number> => (await readdir(`/proc/self/${what}`)).length;
+test("cycles leave no descriptor, and no process", async () => {
+  const count = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+  const pids: number[] = [];
   const cycle = async (index: number): Promise<void> => {
-    const { server, socket } = serve();
-    if (index % 2 === 0) await standIn(socket, "check", 50);
-    else server.stop();
+    const { server, socket, pid } = await serve();
+    pids.push(pid);
+    if (index % 2 === 0) await standIn(socket, "check", { touches: 50 });
+    else await server.stop();
     await server.ended;
   };
   for (let index = 0; index < 4; index += 1) await cycle(index);
-  const [fds, threads] = [await count("fd"), await count("task")];
+  const fds = await count();
   const cycles = Number(process.env["WRENN_LEAK_CYCLES"] ?? 50);
   for (let index = 0; index < cycles; index += 1) await cycle(index);
-  assert.ok((await count("fd")) <= fds + 2);
-  assert.ok((await count("task")) <= threads);
+  for (const pid of pids) await untilGone(pid);
+  assert.ok((await count()) <= fds + 2);
 });

@@ -8,9 +8,12 @@ export interface Instance {
   readonly id: string;
   /** Second octet of the instance's 10.x.0.0/16. */
   readonly block: number;
-  /** The uid of slot n is `uidBase + n`. */
+  /** The uid of slot n is `uidBase + n`; that of its page server is 65,536 higher. */
   readonly uidBase: number;
 }
+
+/** Users of page servers: above those of slots and of gateways, as far apart as those. */
+const PAGE_SERVERS = 65_536;
 
 /** @throws WrennError `invalid_field` when the id is not four lower-case hex digits. */
 export function checkInstanceId(id: string): void {
@@ -31,6 +34,7 @@ export function slotOf(instance: Instance, number: number): Slot {
     gateway: GUEST_GATEWAY,
     hostAddress: `10.${instance.block}.${number >> 8}.${number & 255}`,
     uid: instance.uidBase + number,
+    pageServerUid: instance.uidBase + PAGE_SERVERS + number,
   };
 }
 

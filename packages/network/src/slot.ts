@@ -15,6 +15,8 @@ export interface Slot {
   readonly hostAddress: string;
   /** Unprivileged user that owns the TAP device; its machine runs as this user. */
   readonly uid: number;
+  /** Unprivileged user of the page server of the slot's machine; no machine has it. */
+  readonly pageServerUid: number;
 }
 
 export const GUEST_ADDRESS = "169.254.0.21";

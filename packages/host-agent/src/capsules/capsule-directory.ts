@@ -47,9 +47,9 @@ export class CapsuleDirectory {
     return join(this.path, "generations");
   }
 
-  /** Socket of the page server, while a machine's memory is brought in. */
+  /** Socket of the page server, while a machine's memory is brought in. The directory it is in is the page server's. */
   get pagesSocket(): string {
-    return join(this.path, "pages.sock");
+    return join(this.path, "pages", "machine.sock");
   }
 
   /** Tells the machine which pages are brought in. */

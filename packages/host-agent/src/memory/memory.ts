@@ -30,6 +30,8 @@ export interface ServeRequest {
   /** Paths to make; the machine's user may use them, and they are gone after `stop`. */
   readonly machine: ServedMemory;
   readonly uid: number;
+  /** The user of the page server. */
+  readonly serverUid: number;
   /** File that remembers which pages a life needed first; read at the start, written once everything is there. */
   readonly workingSet: string;
 }

@@ -2,7 +2,14 @@ import { dirname } from "node:path";
 import { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "@wrenn/disk-image";
 import { findOrphanInstances, removeInstance } from "@wrenn/network";
 import { exists } from "@wrenn/system";
-import { endMachine, listEmptyGroups, listGroups, listMachines, openCgroups } from "@wrenn/vmm";
+import {
+  endMachine,
+  listEmptyGroups,
+  listGroups,
+  listMachines,
+  listPageServers,
+  openCgroups,
+} from "@wrenn/vmm";
 import { sweepHost } from "./sweep-host.ts";
 import type { Orphan, OrphanFinder, Swept } from "./sweep-host.ts";
 
@@ -17,6 +24,7 @@ const GRACE_MS = 60_000;
 export function orphanFinders(cacheDirectory: string): readonly OrphanFinder[] {
   return [
     { kind: "machine", find: machines },
+    { kind: "page-server", find: pageServers },
     { kind: "cgroup", find: groups },
     { kind: "network", find: networks },
     { kind: "build", find: () => builds(cacheDirectory) },
@@ -44,6 +52,18 @@ async function machines(): Promise<readonly Orphan[]> {
     if (reason === undefined) continue;
     const name = `${machine.supervisor.pid} ${directory}`;
     orphans.push({ name, reason, ageMs, remove: () => endMachine(machine) });
+  }
+  return orphans;
+}
+
+/** Page servers end with their connection; one that a machine has taken over may not. */
+async function pageServers(): Promise<readonly Orphan[]> {
+  const orphans: Orphan[] = [];
+  for (const server of await listPageServers()) {
+    if (server.hasOwner) continue;
+    const name = `${server.supervisor.pid} ${server.directory}`;
+    const reason = "the process that started it is gone";
+    orphans.push({ name, reason, ageMs: server.ageMs, remove: () => endMachine(server) });
   }
   return orphans;
 }

@@ -12,7 +12,7 @@ export interface Orphan {
 
 /** Finds what one part of the system leaves when its owner is killed. */
 export interface OrphanFinder {
-  readonly kind: "machine" | "cgroup" | "network" | "build";
+  readonly kind: "machine" | "page-server" | "cgroup" | "network" | "build";
   readonly find: () => Promise<readonly Orphan[]>;
 }
 

@@ -294,6 +294,7 @@ function fakeSlots(onRelease: (slot: Slot) => void, onOwner: (number: number, ow
     gateway: "127.0.0.1",
     hostAddress: "127.0.0.1",
     uid: 0,
+    pageServerUid: 70_000 + number,
   });
   return {
     acquire: async (): Promise<Slot> => slot(++last),

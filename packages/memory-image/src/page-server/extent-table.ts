@@ -2,29 +2,21 @@ import { WrennError } from "@wrenn/core";
 import { zeroSource } from "../mapping.ts";
 import type { Mapping } from "../mapping.ts";
 
-/** A mapping as the addon reads it: five numbers per extent, and the files that they name. */
-export interface ExtentTable {
-  readonly table: BigUint64Array;
-  readonly paths: readonly string[];
-}
-
 const kinds = { zero: 0n, file: 1n, callback: 2n };
 
+/** The kind of an extent whose pages are asked for. */
+export const callbackKind = kinds.callback;
+
 /**
- * Lays out a mapping for the addon.
+ * Lays out a mapping for native/page-server: offset, length, kind, file and offset in the file of each extent.
  *
- * @param files Sources that are local files; a source that is in neither this nor `remote` is an error.
+ * @param files - sources that are local files; a source that is in neither this nor `remote` is an error.
  * @throws WrennError `snapshot_corrupt`.
  */
-export function extentTable(
-  mapping: Mapping,
-  files: ReadonlyMap<string, string>,
-  remote: boolean,
-): ExtentTable {
-  const ids = [...files.keys()];
+export function extentTable(mapping: Mapping, files: readonly string[], remote: boolean): BigUint64Array {
   const table = new BigUint64Array(mapping.length * 5);
   for (const [index, extent] of mapping.entries()) {
-    const file = ids.indexOf(extent.source);
+    const file = files.indexOf(extent.source);
     if (file < 0 && extent.source !== zeroSource && !remote) {
       throw new WrennError("snapshot_corrupt", {
         what: "memory",
@@ -35,5 +27,5 @@ export function extentTable(
     const place = [BigInt(extent.offset), BigInt(extent.length), kind];
     table.set([...place, BigInt(Math.max(file, 0)), BigInt(extent.sourceOffset)], index * 5);
   }
-  return { table, paths: [...files.values()] };
+  return table;
 }

@@ -7,8 +7,9 @@ import { mappedSource } from "../mapped-source.ts";
 import { overlay, wholeFile, zeroSource } from "../mapping.ts";
 import { pageSize } from "../page.ts";
 import type { PageSource } from "../page-source.ts";
-import type { PageServerReport } from "./addon.ts";
+import type { PageServerProgram } from "./page-server-program.ts";
 import { startPageServer } from "./page-server.ts";
+import type { PageServer } from "./page-server.ts";
 import { encodeRanges, planServed } from "./served-ranges.ts";
 
 const faultAround = 16;
@@ -24,8 +25,8 @@ export interface PackedDiff {
   readonly baseFile: string;
   /** Bytes. */
   readonly memorySize: number;
-  /** Path of the unix socket to make; the caller removes it. */
-  readonly socket: string;
+  /** Starts the program that serves; it gets the base file. */
+  readonly start: (files: readonly string[], signal: AbortSignal) => Promise<PageServerProgram>;
   /** Path of the file that tells the machine which pages are served. */
   readonly ranges: string;
   /** Pages that an earlier life needed first. */
@@ -33,25 +34,49 @@ export interface PackedDiff {
 }
 
 /** The memory of one machine while some of it is still to come. */
-export interface ServedDiff {
+export interface ServedDiff extends Pick<PageServer, "isComplete" | "report" | "stop"> {
   /** Brings in all the rest, after which the machine needs no server any more. Call it once the machine runs. */
   fill(): void;
   /**
    * Resolves, never rejects: undefined when every page is in the machine or the machine is gone, otherwise why the server
    * failed. The machine then waits at a missing page until `stop`, which ends it.
    */
-  readonly ended: Promise<WrennError<"page_server_failed"> | undefined>;
-  report(): PageServerReport;
-  stop(): void;
+  readonly ended: PageServer["ended"];
 }
 
 /**
- * Serves a diff that is kept as compressed chunks to the machine that connects to the socket.
+ * Serves a diff that is kept as compressed chunks to the machine that connects to the program's socket.
  *
- * @throws WrennError `snapshot_corrupt`, `page_server_failed`, `dependency_missing`.
+ * @throws WrennError `snapshot_corrupt`, `page_server_failed`, and what `start` throws.
  */
 export async function servePackedDiff(packed: PackedDiff, signal: AbortSignal): Promise<ServedDiff> {
   const [base, diff] = [systemRandom.uuid(), systemRandom.uuid()];
+  // Both take milliseconds.
+  const [program, prepared] = await Promise.allSettled([
+    packed.start([packed.baseFile], signal),
+    prepare(packed, base, diff, signal),
+  ]);
+  if (program.status === "rejected") throw program.reason;
+  try {
+    if (prepared.status === "rejected") throw prepared.reason;
+    const { plan, remote } = prepared.value;
+    const server = startPageServer({
+      program: program.value,
+      mapping: plan.mapping,
+      files: [base],
+      remote,
+      faultAround,
+      handshakeMs,
+      ...defined({ prefetch: packed.workingSet }),
+    });
+    return { ...server, fill: () => server.fill(plan.ranges) };
+  } catch (error) {
+    await program.value.end();
+    throw error;
+  }
+}
+
+async function prepare(packed: PackedDiff, base: string, diff: string, signal: AbortSignal) {
   const chunks = await openChunks(packed.fetch, packed.what, signal);
   const index = await readIndex(chunks, packed, signal);
   const plan = planServed(index, base, diff);
@@ -63,21 +88,7 @@ export async function servePackedDiff(packed: PackedDiff, signal: AbortSignal): 
     new Map([[diff, chunks]]),
     packed.what,
   );
-  const server = startPageServer({
-    socket: packed.socket,
-    mapping: plan.mapping,
-    files: new Map([[base, packed.baseFile]]),
-    remote,
-    faultAround,
-    handshakeMs,
-    ...defined({ prefetch: packed.workingSet }),
-  });
-  return {
-    fill: () => server.fill(plan.pages),
-    ended: server.ended,
-    report: () => server.report(),
-    stop: () => server.stop(),
-  };
+  return { plan, remote };
 }
 
 async function readIndex(chunks: PageSource, packed: PackedDiff, signal: AbortSignal) {

@@ -15,8 +15,6 @@ export interface ServedPlan {
   /** Ascending; everything else is mapped from the base file. */
   readonly ranges: readonly PageRange[];
   readonly mapping: Mapping;
-  /** Every page of the ranges. */
-  readonly pages: Uint32Array;
 }
 
 const magic = Buffer.from("WRENNRNG");
@@ -46,11 +44,7 @@ export function planServed(index: DiffIndex, base: string, diff: string): Served
     return { offset: page * pageSize, length: pageSize, source: zeroSource, sourceOffset: 0 };
   });
   const extents = [...stored, ...zero].toSorted((left, right) => left.offset - right.offset);
-  return {
-    ranges,
-    mapping: overlay(wholeFile(base, index.memorySize), extents),
-    pages: Uint32Array.from(ranges.flatMap(({ first, count }) => pagesFrom(first, count))),
-  };
+  return { ranges, mapping: overlay(wholeFile(base, index.memorySize), extents) };
 }
 
 /** The file that native/mmap-shim reads: magic, version u32, count u32, memory size u64, then first u64 and count u64 of each. */
@@ -76,8 +70,4 @@ function joined(pages: readonly number[], gap: number): PageRange[] {
     else ranges.push({ first: page, count: 1 });
   }
   return ranges;
-}
-
-function pagesFrom(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => first + index);
 }

@@ -21,6 +21,8 @@ export interface JailedProgram {
   readonly devices: readonly string[];
   /** Opened by root; the program has them in this order from {@link FIRST_DESCRIPTOR} on. */
   readonly descriptors: readonly JailedDescriptor[];
+  /** A static program: nothing of the host's `/usr` is in its root. */
+  readonly bare?: true;
   /** No file grows beyond this by writes of the program. */
   readonly fileMib: number;
   readonly environment: Readonly<Record<string, string>>;
@@ -48,6 +50,7 @@ export function jailCommand(request: JailedProgram): [string, ...string[]] {
     ...request.descriptors.flatMap((wanted) =>
       Object.entries(wanted).flatMap(([kind, value]) => [`--${kind}`, value]),
     ),
+    ...(request.bare ? ["--bare"] : []),
     "--file-mib",
     String(request.fileMib),
     ...each(

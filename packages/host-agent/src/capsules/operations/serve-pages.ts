@@ -1,4 +1,5 @@
 import { problemOf, withDeadline } from "@wrenn/core";
+import type { Slot } from "@wrenn/network";
 import type { ServedMemory } from "@wrenn/vmm";
 import type { Logger } from "@wrenn/core";
 import type { Memory, ServedPages } from "../../memory/memory.ts";
@@ -18,7 +19,7 @@ export interface ServePagesDeps {
 export async function servePages(
   capsule: Capsule,
   { packed, base }: { readonly packed: string; readonly base: string },
-  uid: number,
+  { uid, pageServerUid }: Pick<Slot, "uid" | "pageServerUid">,
   deps: ServePagesDeps,
   signal: AbortSignal,
 ): Promise<{ readonly pages: ServedPages; readonly machine: ServedMemory }> {
@@ -31,6 +32,7 @@ export async function servePages(
       memoryMib: spec.memoryMib,
       machine,
       uid,
+      serverUid: pageServerUid,
       workingSet: directory.workingSet,
     },
     signal,

@@ -213,13 +213,14 @@ async function takeParked({ machine, slot }: ParkedMachine, journal: StartJourna
 /** Restores a machine from memory, device state and disk of the origin, or boots it from the disk. */
 async function makeMachine(
   capsule: Capsule,
-  { boots, booted, files, packed, verified, layers }: MachineOrigin,
+  origin: MachineOrigin,
   overlay: number,
   journal: StartJournal,
   undo: AsyncDisposableStack,
   deps: StartMachineDeps,
   signal: AbortSignal,
 ): Promise<StartedMachine> {
+  const { boots, booted, files, verified, layers } = origin;
   const { directory, spec } = capsule;
   const { template } = capsule.record;
   const { hypervisor, slots } = deps.machines;
@@ -240,6 +241,10 @@ async function makeMachine(
   if (boots) await mayRun;
 
   await journal.step("disk");
+  // Beside the disk, which it takes longer than.
+  const serving = servedMemory(capsule, origin, slot, deps, signal);
+  serving.catch(() => {});
+  undo.defer(async () => (await serving.catch(() => undefined))?.served?.pages.stop());
   const disk = directory.overlay(overlay);
   const below = layers.map((id) => deps.disks.layers.path(id));
   // An interrupted attempt may have left one with the same number.
@@ -267,12 +272,7 @@ async function makeMachine(
     const clockProblem = clockDifference(booted ?? template, hypervisor);
     if (clockProblem !== undefined)
       deps.logger.warn("capsule.clock_rate_wrong", { capsule: capsule.id, problem: clockProblem });
-    const memoryFile = booted ? await emptyMemory(directory, spec.memoryMib) : template.memoryFile;
-    const served =
-      files && packed === true
-        ? await servePages(capsule, { packed: files.memoryPacked, base: memoryFile }, slot.uid, deps, signal)
-        : undefined;
-    undo.defer(async () => served?.pages.stop());
+    const { memoryFile, served } = await serving;
     const machine = await hypervisor.restore(
       {
         ...machineSpec,
@@ -300,4 +300,20 @@ async function makeMachine(
     lives = false;
   });
   return started;
+}
+
+/** The memory that the machine starts on, and the page server for what lies over it when that is packed. */
+async function servedMemory(
+  capsule: Capsule,
+  { boots, booted, files, packed }: MachineOrigin,
+  slot: Slot,
+  deps: StartMachineDeps,
+  signal: AbortSignal,
+) {
+  const { directory, spec, record } = capsule;
+  const memoryFile =
+    booted && !boots ? await emptyMemory(directory, spec.memoryMib) : record.template.memoryFile;
+  if (boots || !files || packed !== true) return { memoryFile };
+  const memory = { packed: files.memoryPacked, base: memoryFile };
+  return { memoryFile, served: await servePages(capsule, memory, slot, deps, signal) };
 }
