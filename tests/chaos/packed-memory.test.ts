@@ -8,7 +8,7 @@ import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 /*
- * The page server of a machine lives in the server process. Killed while memory is still to come, it takes its machine with it;
+ * The page server of a machine ends with the server process. Killed while memory is still to come, that takes the machine with it;
  * the capsule is then where it was before the resume.
  */
 

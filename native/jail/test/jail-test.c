@@ -35,6 +35,8 @@ static void test_options(void) {
   assert(parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--file-mib", "64", "--", "/bin/true")));
   assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--file-mib", "0", "--", "/bin/true")));
   assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--file-mib", "64M", "--", "/bin/true")));
+  assert(parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--bare", "--", "/bin/true")));
+  assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--bare=1", "--", "/bin/true")));
   assert(!parses(ARGV("--unknown", "--run", "/r", "--uid", "5", "--gid", "5", "--", "/bin/true")));
 }
 

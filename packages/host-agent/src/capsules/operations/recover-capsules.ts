@@ -121,7 +121,7 @@ async function recoverCapsule(
     return capsule;
   }
   if (!machine && record.served) {
-    // Its page server died with the earlier host agent, in the first moments after a resume.
+    // Its page server ended with the earlier host agent, in the first moments after a resume.
     await release();
     await capsule.fallBack();
     await directory.clearJournal(deps.clock.now());
