@@ -4,6 +4,7 @@ import { guestChannel, UPLOAD_LIFETIME_MS } from "@wrenn/protocol";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
+import type { LaneDial } from "./lane/connection.ts";
 import { Lane } from "./lane/lane.ts";
 import { CapsuleBuffer } from "./memory/capsule-buffer.ts";
 import { ProcessTable } from "./processes/process-table.ts";
@@ -27,6 +28,8 @@ export interface GuestLinkOptions {
   /** Unix sockets of the two lanes. */
   readonly interactive: string;
   readonly bulk: string;
+  /** How lanes connect; default: as anybody would. */
+  readonly dial?: LaneDial;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -63,6 +66,7 @@ export class GuestLink {
       buffer,
       onActivity: options.onActivity ?? ((): void => {}),
       onViolation: (cause: WrennError): void => this.#giveUp(cause),
+      ...defined({ dial: options.dial }),
     };
     this.#control = new Lane({
       ...shared,

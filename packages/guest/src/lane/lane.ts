@@ -1,10 +1,10 @@
-import { problemOf, WrennError } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Welcome } from "@wrenn/protocol";
 import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionEvents } from "./connection.ts";
+import type { ConnectionEvents, LaneDial } from "./connection.ts";
 import { IdleFrames } from "./idle-frames.ts";
 import { Requests } from "./requests.ts";
 import type { GuestRequest } from "./requests.ts";
@@ -34,6 +34,7 @@ export interface LaneStream {
 
 export interface LaneOptions {
   readonly path: string;
+  readonly dial?: LaneDial;
   readonly number: number;
   readonly linkId: bigint;
   readonly clock: Clock;
@@ -207,7 +208,7 @@ export class Lane {
   }
 
   #connect(): void {
-    const { path, number, linkId, random, clock } = this.#options;
+    const { path, dial, number, linkId, random, clock } = this.#options;
     const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), linkId, lane: number };
     const events: ConnectionEvents = {
       onFrame: (frame) => this.#dispatch(frame),
@@ -223,7 +224,7 @@ export class Lane {
         this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
       },
     };
-    const connection = new Connection(path, hello, events, clock);
+    const connection = new Connection({ path, ...defined({ dial }) }, hello, events, clock);
     this.#connection = connection;
     connection.welcome.then(
       (welcome) => {

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
+import { connectTo } from "../descriptors/machine-socket.ts";
 import type { Machine, MachineDeath, MachineStall, MemoryRegion } from "../hypervisor.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
 import { DISK_ID, machineFiles } from "./command-line.ts";
@@ -35,7 +36,7 @@ export class QemuMachine implements Machine {
   readonly directory: string;
   readonly identity: string;
   readonly process: ProcessIdentity;
-  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  readonly guestChannel: Machine["guestChannel"];
   readonly death: Promise<MachineDeath>;
   readonly #record: MachineRecord;
   readonly #qmp: QmpClient;
@@ -59,7 +60,11 @@ export class QemuMachine implements Machine {
     this.identity = record.identity;
     this.directory = directory;
     this.process = record.process;
-    this.guestChannel = { interactive: this.#path("interactive"), bulk: this.#path("bulk") };
+    this.guestChannel = {
+      interactive: this.#path("interactive"),
+      bulk: this.#path("bulk"),
+      dial: (path) => connectTo(path, record.uid),
+    };
     this.#record = record;
     this.#qmp = qmp;
     this.#cgroups = cgroups;
