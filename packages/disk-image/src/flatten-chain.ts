@@ -47,11 +47,16 @@ export async function flattenChain(disk: DiskFiles, target: string, signal: Abor
 }
 
 async function copyInto(chain: OpenChain, path: string, signal: AbortSignal): Promise<void> {
-  const sizeBytes = chain.overlays[0]?.header.sizeBytes ?? 0;
+  const sizeBytes = sizeOf(chain);
   const overlay = { backing: chain.base.path, backingFormat: "raw", sizeMib: sizeBytes / MIB } as const;
   await using target = await FlatImage.create(path, overlay);
   const tables = Math.ceil(sizeBytes / CLUSTER / L2_ENTRIES);
-  for (let index = 0; index < tables; index++) await new TableMerge(chain, target, index, signal).run();
+  const buffer = Buffer.allocUnsafe(PIECE);
+  for (let index = 0; index < tables; index++) {
+    signal.throwIfAborted();
+    const merge = await TableMerge.open({ chain, target, buffer, signal }, index);
+    await merge?.run();
+  }
   await target.finish();
 }
 
@@ -63,64 +68,75 @@ interface Copy {
   readonly length: number;
 }
 
+interface Flattening {
+  readonly chain: OpenChain;
+  readonly target: FlatImage;
+  /** For what is copied. */
+  readonly buffer: Buffer;
+  readonly signal: AbortSignal;
+}
+
 /** Merges what the overlays have of one L2 table's part of the disk. */
 class TableMerge {
-  readonly #chain: OpenChain;
-  readonly #target: FlatImage;
+  readonly #flattening: Flattening;
   readonly #index: number;
-  readonly #signal: AbortSignal;
+  /** Of each overlay, the topmost first. */
+  readonly #tables: readonly (Uint32Array | undefined)[];
   /** The entries of the merged table. */
   readonly #words = new Uint32Array(L2_ENTRIES * 4);
   /** Places of the table's clusters in the target, from the first on: each with the number of its entry. */
   readonly #entries: number[] = [];
   #first = 0;
   #pending: Copy | undefined;
-  readonly #buffer = Buffer.allocUnsafe(PIECE);
 
-  constructor(chain: OpenChain, target: FlatImage, index: number, signal: AbortSignal) {
-    this.#chain = chain;
-    this.#target = target;
+  private constructor(flattening: Flattening, index: number, tables: readonly (Uint32Array | undefined)[]) {
+    this.#flattening = flattening;
     this.#index = index;
-    this.#signal = signal;
+    this.#tables = tables;
+  }
+
+  /** Undefined when this part of the disk is the same as that of the base. */
+  static async open(flattening: Flattening, index: number): Promise<TableMerge | undefined> {
+    const { overlays, base } = flattening.chain;
+    const tables: (Uint32Array | undefined)[] = [];
+    for (const overlay of overlays) tables.push(await overlay.readTable(index));
+    const end = Math.min((index + 1) * L2_ENTRIES * CLUSTER, sizeOf(flattening.chain), base.sizeBytes);
+    const hidesBase = overlays.some(({ header }) => header.sizeBytes < end);
+    if (!hidesBase && tables.every((table) => table === undefined)) return undefined;
+    return new TableMerge(flattening, index, tables);
   }
 
   async run(): Promise<void> {
-    this.#signal.throwIfAborted();
-    const { overlays } = this.#chain;
-    const tables: (Uint32Array | undefined)[] = [];
-    for (const overlay of overlays) tables.push(await overlay.readTable(this.#index));
-    const size = overlays[0]?.header.sizeBytes ?? 0;
     const start = this.#index * L2_ENTRIES * CLUSTER;
-    const end = Math.min(start + L2_ENTRIES * CLUSTER, size, this.#chain.base.sizeBytes);
-    const hidesBase = overlays.some(({ header }) => header.sizeBytes < end);
-    if (!hidesBase && tables.every((table) => table === undefined)) return;
+    const size = sizeOf(this.#flattening.chain);
     const count = Math.min(L2_ENTRIES, Math.ceil((size - start) / CLUSTER));
     for (let entry = 0; entry < count; entry++) {
       if (entry % CLUSTERS_PER_TURN === 0) await this.#turn();
-      await this.#merge(entry, start + entry * CLUSTER, tables);
+      await this.#merge(entry, start + entry * CLUSTER);
     }
     await this.#copy();
-    if (this.#words.some((word) => word !== 0)) await this.#target.addTable(this.#index, this.#words);
+    if (this.#words.some((word) => word !== 0))
+      await this.#flattening.target.addTable(this.#index, this.#words);
   }
 
   async #turn(): Promise<void> {
     await nextTurn();
-    this.#signal.throwIfAborted();
+    this.#flattening.signal.throwIfAborted();
   }
 
   /** Each subcluster comes from the topmost overlay that has it. */
-  async #merge(entry: number, place: number, tables: readonly (Uint32Array | undefined)[]): Promise<void> {
+  async #merge(entry: number, place: number): Promise<void> {
     let open = ALL;
     let zeros = 0;
     let to = 0;
-    for (const [number, overlay] of this.#chain.overlays.entries()) {
+    for (const [number, overlay] of this.#flattening.chain.overlays.entries()) {
       if (open === 0) break;
       // Behind the end of an overlay there are zeros, whatever is below it.
       if (place >= overlay.header.sizeBytes) {
         zeros |= open;
         break;
       }
-      const table = tables[number];
+      const table = this.#tables[number];
       if (!table) continue;
       const at = entry * 4;
       const [high, low] = [table[at] ?? 0, table[at + 1] ?? 0];
@@ -140,7 +156,7 @@ class TableMerge {
   }
 
   #allocate(entry: number): number {
-    const to = this.#target.allocate();
+    const to = this.#flattening.target.allocate();
     if (this.#entries.length === 0) this.#first = to;
     this.#entries.push(entry);
     const words = [Math.floor(to / 2 ** 32) + COPIED_HIGH, to % 2 ** 32];
@@ -151,7 +167,7 @@ class TableMerge {
   /** Where the base has ended there are zeros anyway. */
   #addZeros(entry: number, mask: number): void {
     const place = (this.#index * L2_ENTRIES + entry) * CLUSTER;
-    if (mask === 0 || place >= this.#chain.base.sizeBytes) return;
+    if (mask === 0 || place >= this.#flattening.chain.base.sizeBytes) return;
     const at = entry * 4 + 2;
     this.#words[at] = (this.#words[at] ?? 0) | mask;
   }
@@ -189,13 +205,13 @@ class TableMerge {
     const copy = this.#pending;
     this.#pending = undefined;
     if (!copy) return;
-    this.#signal.throwIfAborted();
-    const bytes = this.#buffer.subarray(0, copy.length);
+    this.#flattening.signal.throwIfAborted();
+    const bytes = this.#flattening.buffer.subarray(0, copy.length);
     await copy.image.read(bytes, copy.from);
     for (let begin = 0; begin < bytes.length;) {
       let end = begin;
       while (end < bytes.length && !isZero(bytes, end)) end += SUBCLUSTER;
-      if (end > begin) await this.#target.write(bytes.subarray(begin, end), copy.to + begin);
+      if (end > begin) await this.#flattening.target.write(bytes.subarray(begin, end), copy.to + begin);
       if (end < bytes.length) this.#leaveOut(copy.to + end);
       begin = end + SUBCLUSTER;
     }
@@ -210,6 +226,11 @@ class TableMerge {
     this.#words[at] = (this.#words[at] ?? 0) & ~bit;
     this.#addZeros(entry, bit);
   }
+}
+
+/** Size of the disk that a guest sees. */
+function sizeOf({ overlays }: OpenChain): number {
+  return overlays[0]?.header.sizeBytes ?? 0;
 }
 
 function isZero(bytes: Buffer, at: number): boolean {
