@@ -115,7 +115,7 @@ test("flattening that is broken off leaves nothing", async () => {
   await assert.rejects(flattenChain(disk(layers.at(-1) ?? ""), target, abort.signal), /stop/);
 });
 
-test("an image that stands in the place of the result is kept when the work fails", async () => {
+test("an existing file at the target is kept when flattening fails", async () => {
   const target = join(directory, "kept.qcow2");
   await writeFile(target, "earlier");
   await assert.rejects(flattenChain(disk(base), target, signal));
