@@ -17,6 +17,7 @@ const HOST = [
   "guest_protocol",
   "guest_busy",
   "disk_full",
+  "disk_image_refused",
 ] as const satisfies readonly ErrorReason[];
 /** A machine has to start: of a new capsule, or of one that is resumed. */
 const START = [
