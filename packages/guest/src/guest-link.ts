@@ -282,11 +282,13 @@ export class GuestLink {
   /**
    * Connects to the guest again after it was restored from the state in which it was frozen when this link was suspended.
    *
+   * @param dial - how lanes connect from now on: the machine that has the guest may be another user.
+   *
    * @throws the signal's reason when the guest does not answer before it aborts.
    */
-  async resume(signal: AbortSignal): Promise<void> {
-    this.#control.resume();
-    this.#bulk.resume();
+  async resume(signal: AbortSignal, dial?: LaneDial): Promise<void> {
+    this.#control.resume(dial);
+    this.#bulk.resume(dial);
     await abortable(signal, this.#control.ready);
     this.#table.resume();
   }

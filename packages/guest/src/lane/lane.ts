@@ -71,9 +71,11 @@ export class Lane {
   #received = 0;
   #retryMs = RECONNECT_MS;
   #retry: NodeJS.Timeout | undefined;
+  #dial: LaneDial | undefined;
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#dial = options.dial;
     this.#idle = new IdleFrames(options.clock);
     this.#requests = new Requests(
       {
@@ -200,15 +202,16 @@ export class Lane {
   }
 
   /** Connects again to the same guest, which may have been restored in another machine. */
-  resume(): void {
+  resume(dial?: LaneDial): void {
     if (this.#closed || !this.#suspended) return;
     this.#suspended = false;
+    this.#dial = dial;
     this.#retryMs = RECONNECT_MS;
     this.#connect();
   }
 
   #connect(): void {
-    const { path, dial, number, linkId, random, clock } = this.#options;
+    const { path, number, linkId, random, clock } = this.#options;
     const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), linkId, lane: number };
     const events: ConnectionEvents = {
       onFrame: (frame) => this.#dispatch(frame),
@@ -224,7 +227,7 @@ export class Lane {
         this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
       },
     };
-    const connection = new Connection({ path, ...defined({ dial }) }, hello, events, clock);
+    const connection = new Connection({ path, ...defined({ dial: this.#dial }) }, hello, events, clock);
     this.#connection = connection;
     connection.welcome.then(
       (welcome) => {
