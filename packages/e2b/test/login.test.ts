@@ -307,6 +307,23 @@ test("every way in which a login ends ends its keys", async () => {
   }
 });
 
+test("a login that ends while its keys are being made leaves none", async () => {
+  const { db } = lab.database;
+  const yuri = await lab.person("yuri", "member");
+  for (let round = 0; round < 12; round++) {
+    const login = await logIn(yuri);
+    // The connection of a request whose access ends is closed.
+    const listing = lab.call("GET", "/teams", undefined, login.authorization).catch(() => ({ status: 0 }));
+    await new Promise((resolve) => setTimeout(resolve, round));
+    assert.equal((await revoke(login.refreshToken)).status, 200);
+    const { status } = await listing;
+    assert.ok([0, 200, 401].includes(status), `round ${round}: ${status}`);
+    const left = db.selectFrom("api_keys").innerJoin("sessions", "sessions.id", "api_keys.session_id");
+    const keys = await left.select("api_keys.id").where("sessions.revoked_at", "is not", null).execute();
+    assert.deepEqual(keys, [], `round ${round}`);
+  }
+});
+
 async function idOf(name: string): Promise<string> {
   const users = lab.database.db.selectFrom("users").select("id");
   return (await users.where("email", "=", `${name}@example.org`).executeTakeFirstOrThrow()).id;
