@@ -5,10 +5,8 @@
 import { Manifest } from "@openai/agents-core/sandbox";
 import { E2BSandboxClient } from "@openai/agents-extensions/sandbox/e2b";
 
-const ROOT = "/home/user/workspace";
 const client = new E2BSandboxClient({ template: "minimal", timeout: 300, pauseOnExit: true });
 const manifest = new Manifest({
-  root: ROOT,
   entries: { "notes/todo.txt": { type: "file", content: "milk\n" } },
   environment: { MODE: "agent" },
 });

@@ -293,3 +293,43 @@ test("a watcher that is asked gives each change once, until it is removed", asyn
   for (const method of ["GetWatcherEvents", "RemoveWatcher"])
     assert.equal((await callJson(lab, `filesystem.Filesystem/${method}`, { watcherId })).status, 404);
 });
+
+test("a directory of / that is missing is made for the user, and what exists keeps its rights", async () => {
+  const top = `/wrenn-e2b-${process.pid}`;
+  const asNobody = { authorization: `Basic ${Buffer.from("nobody:").toString("base64")}` };
+  const make = async (path: string): Promise<unknown> => {
+    const { status, body } = await callJson(lab, "filesystem.Filesystem/MakeDir", { path }, asNobody);
+    const { code, entry } = body as { code?: string; entry?: { owner: string; permissions: string } };
+    return [status, code ?? [entry?.owner, entry?.permissions]];
+  };
+  try {
+    assert.deepEqual(await make(top), [200, ["nobody", "drwxr-xr-x"]]);
+    assert.deepEqual(await make(top), [409, "already_exists"]);
+    assert.deepEqual(await make(`${top}/a/b`), [200, ["nobody", "drwxr-xr-x"]]);
+    await rm(top, { recursive: true });
+    // The same by a call for something below it, by an upload and by a move.
+    assert.deepEqual(await make(`${top}/a`), [200, ["nobody", "drwxr-xr-x"]]);
+    await rm(top, { recursive: true });
+    const uploaded = await lab.fetch(
+      `/files?${new URLSearchParams({ path: `${top}/b/file`, username: "nobody" }).toString()}`,
+      {
+        method: "POST",
+        headers: { "content-type": "application/octet-stream" },
+        body: "text",
+      },
+    );
+    assert.equal(uploaded.status, 200);
+    assert.equal((await call("Stat", { path: `${top}/b/file` })).entry?.permissions, "-rw-r--r--");
+    // A file of / itself, directories that every system has and a user that does not exist get no more than before.
+    assert.deepEqual(await make("/etc/wrenn-e2b"), [403, "permission_denied"]);
+    await mkdir(`${top}-of-root`);
+    assert.deepEqual(await make(`${top}-of-root/a`), [403, "permission_denied"]);
+  } finally {
+    await rm(top, { recursive: true, force: true });
+    await rm(`${top}-of-root`, { recursive: true, force: true });
+  }
+  const unknown = { authorization: `Basic ${Buffer.from("no-such-user:").toString("base64")}` };
+  const refused = await callJson(lab, "filesystem.Filesystem/MakeDir", { path: top }, unknown);
+  assert.equal(refused.status, 401);
+  assert.equal((await call("Stat", { path: top })).status, 404);
+});

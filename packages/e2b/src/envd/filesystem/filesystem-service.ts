@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
@@ -22,6 +23,7 @@ import { callOf } from "../rpc/rpc-call.ts";
 import { pathOf } from "../user-paths.ts";
 import { entryInfos } from "./entry-info.ts";
 import { listDirectory } from "./list-directory.ts";
+import { makeTopDirectory } from "./top-directory.ts";
 import { watchEvents } from "./watch-events.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -42,7 +44,10 @@ export function filesystemService(watchers: Watchers): ServiceImpl<typeof Filesy
       const target = pathOf(path, sandbox);
       const entry = await onFiles("making the directory", context, async (options) => {
         try {
-          return await infoOf(await sandbox.files.makeDirectory(target, options), context, options);
+          const made = (await makeTopDirectory(sandbox, target, options))
+            ? await sandbox.files.stat(target, options)
+            : await sandbox.files.makeDirectory(target, options);
+          return await infoOf(made, context, options);
         } catch (error) {
           if (!WrennError.is(error, "path_exists")) throw error;
           const there = await sandbox.files.stat(target, { ...options, follow: true });
@@ -57,9 +62,11 @@ export function filesystemService(watchers: Watchers): ServiceImpl<typeof Filesy
     async move({ source, destination }, context) {
       const { sandbox } = callOf(context);
       const [from, to] = [pathOf(source, sandbox), pathOf(destination, sandbox)];
-      const entry = await onFiles("moving", context, async (options) =>
-        infoOf(await sandbox.files.move(from, to, { ...options, overwrite: true }), context, options),
-      );
+      const entry = await onFiles("moving", context, async (options) => {
+        await makeTopDirectory(sandbox, posix.dirname(to), options);
+        const moved = await sandbox.files.move(from, to, { ...options, overwrite: true });
+        return await infoOf(moved, context, options);
+      });
       return create(MoveResponseSchema, { entry });
     },
 
@@ -130,7 +137,7 @@ async function infoOf(entry: FileEntry, context: HandlerContext, options: FileOp
 async function onFiles<T>(
   what: string,
   context: HandlerContext,
-  work: (options: FileOptions) => Promise<T>,
+  work: (options: FileOptions & { readonly user: string }) => Promise<T>,
 ): Promise<T> {
   const { user } = callOf(context);
   return await withDeadline(what, ANSWER_MS, context.signal, (signal) => work({ user, signal }));

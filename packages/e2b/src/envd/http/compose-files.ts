@@ -1,8 +1,10 @@
+import { posix } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import type { CapsuleFiles, FileOptions } from "@wrenn/protocol";
 import type { EnvdSandbox } from "../envd-sandbox.ts";
 import { writeMetadata } from "../filesystem/metadata.ts";
+import { makeTopDirectory } from "../filesystem/top-directory.ts";
 import { pathOf } from "../user-paths.ts";
 import { answerJson } from "./exchange.ts";
 import type { AgentExchange } from "./exchange.ts";
@@ -33,8 +35,10 @@ export async function composeFiles(
   const options = { user: body.username || sandbox.defaultUser, signal };
   const sources = body.source_paths.map((path) => pathOf(path, sandbox));
   const { files } = sandbox;
+  const destination = pathOf(body.destination, sandbox);
+  await makeTopDirectory(sandbox, posix.dirname(destination), options);
   const content = concatenated(files, sources, options);
-  const entry = await files.write(pathOf(body.destination, sandbox), content, options);
+  const entry = await files.write(destination, content, options);
   await writeMetadata(files, entry.path, {}, options);
   for (const source of new Set(sources)) {
     const { path } = await files.stat(source, options);

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
@@ -6,6 +7,7 @@ import type { FileOptions } from "@wrenn/protocol";
 import type { EnvdSandbox } from "../envd-sandbox.ts";
 import { metadataOf, writeMetadata } from "../filesystem/metadata.ts";
 import type { Metadata } from "../filesystem/metadata.ts";
+import { makeTopDirectory } from "../filesystem/top-directory.ts";
 import { pathOf } from "../user-paths.ts";
 import { answerJson } from "./exchange.ts";
 import type { AgentExchange } from "./exchange.ts";
@@ -77,9 +79,13 @@ async function writeFile(
   sandbox: EnvdSandbox,
   target: string,
   content: AsyncIterable<Uint8Array>,
-  { metadata, options }: { readonly metadata: Metadata; readonly options: FileOptions },
+  {
+    metadata,
+    options,
+  }: { readonly metadata: Metadata; readonly options: FileOptions & { readonly user: string } },
 ): Promise<WrittenFile> {
   const path = pathOf(target, sandbox);
+  await makeTopDirectory(sandbox, posix.dirname(path), options);
   const entry = await sandbox.uploads.during(sandbox, path, options, () =>
     sandbox.files.write(path, content, options),
   );
