@@ -125,5 +125,5 @@ assert.ok(fstatSync(file).isFile());
 for (const fd of [one, two, file, here]) closeSync(fd);
 rmSync(directory, { recursive: true });
 process.stdout.write(
-  `${"ok: pairs, connections, credentials, descriptors in messages, opens below a directory"}\n`,
+  "ok: pairs, connections, credentials, descriptors in messages, opens below a directory\n",
 );
