@@ -27,7 +27,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
       {"run", required_argument, NULL, 'r'},    {"uid", required_argument, NULL, 'u'},    {"gid", required_argument, NULL, 'g'},
       {"cgroup", required_argument, NULL, 'c'}, {"netns", required_argument, NULL, 'n'},  {"read", required_argument, NULL, 'R'},
       {"write", required_argument, NULL, 'W'},  {"device", required_argument, NULL, 'd'}, {"env", required_argument, NULL, 'e'},
-      {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {"file-mib", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0},
+      {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {"file-mib", required_argument, NULL, 'f'}, {"filter", required_argument, NULL, 's'}, {"system", required_argument, NULL, 'S'}, {NULL, 0, NULL, 0},
   };
   unsigned long uid = 0;
   unsigned long gid = 0;
@@ -71,6 +71,14 @@ bool options_parse(int argc, char **argv, struct options *options) {
       case 'f':
         ok = number(optarg, &options->file_mib) && options->file_mib > 0;
         break;
+      case 's':
+        options->filter = filter_find(optarg);
+        ok = options->filter != NULL;
+        break;
+      case 'S':
+        options->system = optarg;
+        ok = optarg[0] == '/';
+        break;
       default:
         ok = false;
     }
@@ -82,7 +90,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
   /* A machine never runs as root. */
   if (ok && options->run && options->run[0] == '/' && uid > 0 && gid > 0 && *options->program) return true;
   fputs("wrenn-jail: wrong arguments: --run DIR --uid N --gid N [--cgroup FILE] [--netns PATH] [--read PATH] [--library PATH] [--write PATH] [--device PATH] "
-        "[--env NAME=value] [--console BYTES] [--file-mib N] -- program ...\n",
+        "[--env NAME=value] [--console BYTES] [--file-mib N] [--filter emulated|kvm] [--system DIR] -- program ...\n",
         stderr);
   return false;
 }

@@ -21,10 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "console.h"
+#include "exec.h"
 #include "root.h"
 
-enum { CONSOLE_PART = 16384, CAPABILITIES = 64, OPEN_FILES = 1024, SIGNALS = 32 };
+/* A machine has about 30 descriptors, and some 20 threads beside those of its processors. */
+enum { CONSOLE_PART = 16384, CAPABILITIES = 64, OPEN_FILES = 256, PROCESSES = 512, SIGNALS = 32 };
 
 static _Noreturn void fail(const char *what) {
   dprintf(2, "wrenn-jail: %s: %s\n", what, strerror(errno));
@@ -75,9 +78,18 @@ static unsigned long long start_time(int proc) {
   return ticks;
 }
 
+static void set_limits(const struct options *options) {
+  const struct rlimit none = {0, 0};
+  const struct rlimit files = {OPEN_FILES, OPEN_FILES};
+  /* By user, which is the machine's own; its cgroup has the tighter limit. */
+  const struct rlimit processes = {PROCESSES, PROCESSES};
+  const struct rlimit size = {(rlim_t)options->file_mib << 20, (rlim_t)options->file_mib << 20};
+  if (setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_MSGQUEUE, &none) || setrlimit(RLIMIT_MEMLOCK, &none) || setrlimit(RLIMIT_NOFILE, &files) ||
+      setrlimit(RLIMIT_NPROC, &processes) || (options->file_mib > 0 && setrlimit(RLIMIT_FSIZE, &size)))
+    fail("limits");
+}
+
 static _Noreturn void run_program(const struct options *options, const struct way *way, int proc, int console, int report) {
-  static const struct rlimit no_core = {0, 0};
-  static const struct rlimit files = {OPEN_FILES, OPEN_FILES};
   for (int number = 1; number < SIGNALS; number++) signal(number, SIG_DFL);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   unsigned long long ticks = start_time(proc);
@@ -91,12 +103,7 @@ static _Noreturn void run_program(const struct options *options, const struct wa
   dup2(report, 3);
   (void)fcntl(3, F_SETFD, FD_CLOEXEC);
   if (syscall(SYS_close_range, 4u, ~0u, 0u)) fail("close_range");
-  setrlimit(RLIMIT_CORE, &no_core);
-  setrlimit(RLIMIT_NOFILE, &files);
-  if (options->file_mib > 0) {
-    const struct rlimit size = {(rlim_t)options->file_mib << 20, (rlim_t)options->file_mib << 20};
-    if (setrlimit(RLIMIT_FSIZE, &size)) fail("file size limit");
-  }
+  set_limits(options);
   way->begin(options, 3);
   _exit(127);
 }
@@ -191,6 +198,7 @@ void supervise(const struct options *options, const struct way *way) {
    * nothing more than its directory, which belongs to the machine's user.
    */
   drop_identity(options);
+  if (!confine(options)) _exit(1);
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) run_program(options, way, proc, output[1], report[1]);
@@ -198,7 +206,10 @@ void supervise(const struct options *options, const struct way *way) {
   close(report[1]);
   close(proc);
   unsigned long long ticks = await_start(report[0]);
-  if (!way->held) await_exec(report[0], child);
+  if (!way->held) {
+    if (options->filter) exec_allow_once(report[0]);
+    await_exec(report[0], child);
+  }
   snprintf(line, sizeof line, "{\"pid\":%d,\"startTime\":\"%llu\"}\n", child, ticks);
   if (!write_report(directory, "machine.json", line) || !console_open(&console, directory, options->console_limit)) end(child, options->run);
   if (!way->announce(line)) end(child, "nobody waits for the program");

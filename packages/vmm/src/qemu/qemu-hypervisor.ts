@@ -153,6 +153,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
       ],
       fileMib: largestFileMib(spec),
+      filter: options.accelerator === "kvm" ? "kvm" : "emulated",
       environment: mapsPrivately ? shimEnvironment(options.shim, spec) : {},
       program: [qemu, ...commandLine(spec, options, timerChip)],
     };
