@@ -10,7 +10,7 @@ import type { SpecOfMachine } from "../../packages/vmm/test/contract/machine-con
 import { writeBreakingKernel } from "./breaking-kernel.ts";
 import { unavailable } from "./devices.ts";
 import { startOverfillingGuest } from "./overfilling-guest.ts";
-import { accelerator, makeDisk, minimalArtifacts, qemu } from "./real-machines.ts";
+import { accelerator, cacheDirectory, makeDisk, minimalArtifacts, qemu } from "./real-machines.ts";
 
 /** Boots, under KVM, a kernel that KVM cannot continue. */
 async function startBreaking(
@@ -19,7 +19,14 @@ async function startBreaking(
   signal: AbortSignal,
 ): Promise<Machine> {
   const { jail, shim } = nativeParts;
-  const base = { logger: silentLogger, jail, shim, hasRoom: async () => true, ...defined({ zygote }) };
+  const base = {
+    logger: silentLogger,
+    jail,
+    shim,
+    cacheDirectory,
+    hasRoom: async () => true,
+    ...defined({ zygote }),
+  };
   const underKvm = await createQemuHypervisor({ ...base, accelerator: "kvm" });
   const at = (name: string): string => join(directory, `${spec.id}.${name}`);
   await writeBreakingKernel(at("kernel"));

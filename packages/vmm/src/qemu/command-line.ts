@@ -78,11 +78,13 @@ export const DISK_ID = "disk0";
  * docs/decisions/0005-jail.md explains the switches whose absence costs a hang, memory in the saved state or idle CPU time.
  *
  * @param timerChip - whether the saved state comes from a machine with a PC's timer chip; see `hasTimerChip`.
+ * @param ownFilter - whether this QEMU has a filter for system calls; the jail's filter is in force in any case.
  */
 export function commandLine(
   spec: BootSpec | RestoreSpec,
   settings: AcceleratorSettings,
   timerChip: boolean,
+  ownFilter = true,
 ): readonly string[] {
   const path = (name: keyof typeof machineFiles): string => join(spec.directory, machineFiles[name]);
   return [
@@ -112,8 +114,7 @@ export function commandLine(
     "virtio-rng-device",
     "-qmp",
     `unix:${escape(path("qmp"))},server=on,wait=off`,
-    "-sandbox",
-    SANDBOX,
+    ...(ownFilter ? ["-sandbox", SANDBOX] : []),
     ...startArguments(spec, settings),
   ];
 }
