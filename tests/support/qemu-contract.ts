@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { defined, silentLogger } from "@wrenn/core";
 import { nativeParts } from "@wrenn/server";
-import { createQemuHypervisor } from "@wrenn/vmm";
+import { createQemuHypervisor, DEFAULT_QEMU } from "@wrenn/vmm";
 import type { Machine, QemuOptions } from "@wrenn/vmm";
 import { machineContract } from "../../packages/vmm/test/contract/machine-contract.ts";
 import type { SpecOfMachine } from "../../packages/vmm/test/contract/machine-contract.ts";
@@ -25,7 +25,8 @@ async function startBreaking(
     shim,
     cacheDirectory,
     hasRoom: async () => true,
-    ...defined({ zygote }),
+    // The zygote forks the full QEMU only.
+    ...(zygote ? { zygote, qemu: DEFAULT_QEMU } : {}),
   };
   const underKvm = await createQemuHypervisor({ ...base, accelerator: "kvm" });
   const at = (name: string): string => join(directory, `${spec.id}.${name}`);
@@ -49,7 +50,11 @@ export async function qemuContract(name: string, zygote?: QemuOptions["zygote"])
   await machineContract(`${name}-${accelerator()}`, async () => {
     const artifacts = await minimalArtifacts();
     let hasRoom = true;
-    const hypervisor = await qemu(undefined, async () => hasRoom, defined({ zygote }));
+    const hypervisor = await qemu(
+      zygote ? DEFAULT_QEMU : undefined,
+      async () => hasRoom,
+      defined({ zygote }),
+    );
     return {
       hypervisor,
       setRoom: (value) => void (hasRoom = value),

@@ -97,10 +97,8 @@ test("an upgraded program has another tree, and that of the old one is removed a
   await mkdir(join(place("upgrade"), "0.building-2"));
   await utimes(join(place("upgrade"), "0.building-2"), 0, 0);
   await new SystemTrees(place("upgrade")).removeStale();
-  assert.deepEqual(
-    (await readdir(place("upgrade"))).toSorted(),
-    [current, other, "/0.building-1"].map((path) => path.split("/").at(-1)).toSorted(),
-  );
+  const names = [current, other, "/0.building-1"].map((path) => path.split("/").at(-1));
+  assert.deepEqual(new Set(await readdir(place("upgrade"))), new Set(names));
   await new SystemTrees(place("nowhere")).removeStale();
 });
 
