@@ -57,7 +57,8 @@ export async function openHypervisor(
   const probe = rememberedProbe({ file: join(config.cacheDirectory, KVM_FILE) });
   const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal, probe);
   logger.info("host.accelerator", { ...accelerator });
-  const base = { logger, jail, shim, hasRoom, ...defined({ run, zygote }) };
+  const { cacheDirectory } = config;
+  const base = { logger, jail, shim, cacheDirectory, hasRoom, ...defined({ run, zygote }) };
   if (accelerator.accelerator === "kvm") {
     const { cpuModel } = config;
     const hypervisor = await createQemuHypervisor({ ...base, accelerator: "kvm", ...defined({ cpuModel }) });

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "filter.h"
+
 enum { LIST_LIMIT = 64, DESCRIPTOR_LIMIT = 16 };
 
 /* A descriptor that the program gets (descriptors.h). */
@@ -32,6 +34,8 @@ struct options {
   size_t wanted_count;
   struct list devices; /* below /dev; the machine gets nodes of its own */
   struct list environment;
+  const char *system; /* directory that has the program, its libraries and data, in the place of the host's /usr; NULL: the host's */
+  const struct filter_list *filter; /* system calls of the program; NULL: all */
   unsigned long file_mib; /* no file grows beyond this many MiB by the program's writes; 0: no limit */
   size_t console_limit; /* bytes of the console that are kept */
   char **program;

@@ -39,6 +39,7 @@ test("an adoption that fails closes its connection to QEMU, which serves one at 
     tscKhz: 1_000_000,
     jail: "/nowhere/jail",
     shim: "/nowhere/shim",
+    cacheDirectory: directory,
     hasRoom: async () => true,
   });
 

@@ -1,4 +1,5 @@
 import { readFile, rm } from "node:fs/promises";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
@@ -202,7 +203,9 @@ export class QemuMachine implements Machine {
       exit === undefined
         ? "the process is gone"
         : exit.signal > 0
-          ? `signal ${exit.signal}`
+          ? exit.signal === constants.signals.SIGSYS
+            ? "a system call that its filter refuses"
+            : `signal ${exit.signal}`
           : `exit code ${exit.code}`;
     const lastWords = await (this.#broken === undefined ? lastConsoleLine : lastComplaint)(this.directory);
     const cause = this.#broken ?? how;
