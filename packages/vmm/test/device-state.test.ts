@@ -69,9 +69,9 @@ class TransferringQemu {
       const lines = `${rest}${text}`.split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) {
-        const { execute } = JSON.parse(line) as { execute: string };
+        const { execute, id } = JSON.parse(line) as { execute: string; id: number };
         this.commands.push(execute);
-        socket.write(`${JSON.stringify({ return: this.#answer(execute) })}\n`);
+        socket.write(`${JSON.stringify({ return: this.#answer(execute), id })}\n`);
       }
     });
   }

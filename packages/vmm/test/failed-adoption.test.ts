@@ -21,8 +21,9 @@ test("an adoption that fails closes its connection to QEMU, which serves one at 
     socket.write('{"QMP":{}}\n');
     socket.setEncoding("utf8").on("data", (text: string) => {
       const refused = isBusy && text.includes("query-status");
-      const answer = refused ? { error: { desc: "busy" } } : { return: { status: "running", running: true } };
-      socket.write(`${JSON.stringify(answer)}\n`);
+      const { id } = JSON.parse(text) as { readonly id: number };
+      const answer = refused ? { error: { desc: "busy" } } : { return: { status: "running" } };
+      socket.write(`${JSON.stringify({ ...answer, id })}\n`);
     });
   });
   t.after(async () => {

@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { machineFiles } from "./command-line.ts";
+import { readTail } from "./machine-file.ts";
+import { plainText } from "./plain-text.ts";
 
 const TAIL = 4096;
 const LINE_LIMIT = 200;
@@ -17,7 +18,9 @@ export async function lastComplaint(directory: string): Promise<string> {
 }
 
 async function lastLines(directory: string): Promise<readonly string[]> {
-  const text = await readFile(join(directory, machineFiles.console), "latin1").catch(() => "");
-  const lines = text.slice(-TAIL).trim().split("\n");
-  return lines.map((line) => line.replaceAll(/[^\u0020-\u007e]/g, "").slice(0, LINE_LIMIT));
+  const text = await readTail(join(directory, machineFiles.console), TAIL);
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => plainText(line, LINE_LIMIT));
 }

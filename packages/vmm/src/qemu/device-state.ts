@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortable, withDeadline, WrennError } from "@wrenn/core";
+import { limitState } from "./limit-state.ts";
 import { dial } from "./qmp-client.ts";
 import type { QmpClient } from "./qmp-client.ts";
 
@@ -46,7 +47,8 @@ export async function saveDeviceState(
     const received = new Promise<void>((resolve, reject) => {
       server.once("connection", (socket) => {
         server.close();
-        pipeline(socket, createWriteStream(file, { mode: 0o600 }), { signal: inner }).then(resolve, reject);
+        const written = createWriteStream(file, { mode: 0o600 });
+        pipeline(socket, limitState(STATE_LIMIT), written, { signal: inner }).then(resolve, reject);
       });
       server.once("error", reject);
     });
@@ -59,8 +61,7 @@ export async function saveDeviceState(
       await Promise.all([listening(), qmp.execute("migrate-set-capabilities", capabilities, inner)]);
       using steps = new TransferSteps(qmp);
       await qmp.execute("migrate", { uri: `unix:${socketPath}` }, inner);
-      await untilMigrated(qmp, steps, inner);
-      await abortable(inner, received);
+      await Promise.all([untilMigrated(qmp, steps, inner), abortable(inner, received)]);
     } finally {
       server.close();
       await rm(socketPath, { force: true });

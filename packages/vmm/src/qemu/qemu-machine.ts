@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
@@ -8,6 +8,7 @@ import type { Cgroups } from "../jail/cgroups.ts";
 import { DISK_ID, machineFiles } from "./command-line.ts";
 import { lastComplaint, lastConsoleLine } from "./console-tail.ts";
 import { saveDeviceState } from "./device-state.ts";
+import { readExitReport } from "./exit-report.ts";
 import { findMemoryRegion } from "./memory-region.ts";
 import type { QmpClient } from "./qmp-client.ts";
 import { brokenBy, plainPath, RunStateMonitor } from "./run-state.ts";
@@ -38,7 +39,10 @@ export class QemuMachine implements Machine {
   readonly #qmp: QmpClient;
   readonly #cgroups: Cgroups;
   readonly #state: RunStateMonitor;
-  #asked = false;
+  /** This process ends it. */
+  #ending = false;
+  /** QEMU said that its guest has powered off, which the exit code has to confirm. */
+  #powersOff = false;
   /** Why QEMU was ended although it did not exit by itself. */
   #broken: string | undefined;
   #released = false;
@@ -59,12 +63,13 @@ export class QemuMachine implements Machine {
     this.guestChannel = { interactive: this.#path("interactive"), bulk: this.#path("bulk") };
     this.#record = record;
     this.#qmp = qmp;
+    qmp.machine = record.id;
     this.#cgroups = cgroups;
     const { promise, resolve } = Promise.withResolvers<MachineDeath>();
     this.death = promise;
     qmp.onEvent((event) => {
       // The guest's own power-off or reset; -no-reboot makes both the end.
-      if (event === "SHUTDOWN") this.#asked = true;
+      if (event === "SHUTDOWN") this.#powersOff = true;
     });
     this.#state = new RunStateMonitor({
       qmp,
@@ -173,7 +178,7 @@ export class QemuMachine implements Machine {
   }
 
   async #end(): Promise<void> {
-    this.#asked = true;
+    this.#ending = true;
     await signalProcess(this.process, "SIGKILL");
     await this.#untilGone();
     this.#qmp.close();
@@ -199,8 +204,14 @@ export class QemuMachine implements Machine {
   }
 
   async #explainDeath(): Promise<MachineDeath> {
-    await this.#untilGone().catch(() => {});
-    const exit = await this.#exitReport();
+    const { violation, isLeft } = this.#qmp;
+    if (violation !== undefined) await this.#giveUp(`QEMU broke its protocol: ${violation}`);
+    await this.#untilGone().catch(async () => {
+      // A process that only closed its socket would go on without anyone who watches it.
+      if (!isLeft) await this.#giveUp("QEMU closed its control socket and did not exit");
+    });
+    if (!isLeft) await this.#untilGone().catch(() => {});
+    const exit = await readExitReport(this.#path("exit"));
     const how =
       exit === undefined
         ? "the process is gone"
@@ -209,23 +220,12 @@ export class QemuMachine implements Machine {
           : `exit code ${exit.code}`;
     const lastWords = await (this.#broken === undefined ? lastConsoleLine : lastComplaint)(this.directory);
     const cause = this.#broken ?? how;
-    const isAsked = this.#broken === undefined && (this.#asked || exit?.code === 0);
+    const exitedWell = exit === undefined ? this.#powersOff : exit.code === 0 && exit.signal === 0;
+    const isAsked = this.#broken === undefined && (this.#ending || exitedWell);
     return {
       kind: isAsked ? "asked" : "crashed",
       detail: lastWords === "" ? cause : `${cause}: ${lastWords}`,
     };
-  }
-
-  /** The supervisor writes the report within moments of the end. */
-  async #exitReport(): Promise<{ readonly code: number; readonly signal: number } | undefined> {
-    for (let attempt = 0; attempt < 50; attempt++) {
-      try {
-        return JSON.parse(await readFile(this.#path("exit"), "utf8")) as { code: number; signal: number };
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, DEATH_STEP_MS));
-      }
-    }
-    return undefined;
   }
 
   #path(name: keyof typeof machineFiles): string {
