@@ -174,7 +174,8 @@ function damaged(parts: readonly Uint8Array[], id: number, from: number): readon
   const frame = Buffer.concat(parts);
   const random = seeded(id);
   const room = frame.length - from - FRAME_TRAILER;
-  for (let left = 1 + random(6); left > 0 && room > 0; left--) frame[from + random(room)] = random(256);
+  const changes = room > 0 ? 1 + random(6) : 0;
+  for (let change = 0; change < changes; change++) frame[from + random(room)] = random(256);
   return [frame];
 }
 

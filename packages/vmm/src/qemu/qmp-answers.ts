@@ -8,6 +8,7 @@ const LONGEST_FILE = 256 << 10;
 const LONGEST_TEXT = 1024;
 const WORD = /^[a-z][a-z0-9-]{0,63}$/;
 
+type IoStatus = "ok" | "failed" | "nospace";
 type Readers = { readonly [C in keyof QmpCommands]: (value: unknown) => QmpCommands[C]["return"] };
 
 /**
@@ -26,7 +27,7 @@ const readers: Readers = {
     return { qemu: { major: major ?? 0, minor: minor ?? 0, micro: micro ?? 0 }, package: readText(vendor) };
   },
   "query-status": (value) => {
-    return { status: readWord<RunState>(readRecord(value)["status"]) };
+    return { status: readWord(readRecord(value)["status"]) as RunState };
   },
   "query-block": (value) => {
     if (!Array.isArray(value) || value.length > MOST_DEVICES) throw unexpected("a list of devices");
@@ -71,7 +72,7 @@ function readDevice(value: unknown): QmpCommands["query-block"]["return"][number
   const ioStatus = answer["io-status"];
   return {
     device: readText(device),
-    ...(ioStatus === undefined ? {} : { "io-status": readWord<"ok" | "failed" | "nospace">(ioStatus) }),
+    ...(ioStatus === undefined ? {} : { "io-status": readWord(ioStatus) as IoStatus }),
     ...(inserted === undefined
       ? {}
       : { inserted: { file: readText(readRecord(inserted)["file"], LONGEST_FILE) } }),
@@ -99,9 +100,9 @@ function readText(value: unknown, limit = LONGEST_TEXT): string {
 }
 
 /** A word of QEMU's lists. One that is in no list of ours comes from a later version. */
-function readWord<W extends string = string>(value: unknown): W {
+function readWord(value: unknown): string {
   if (typeof value !== "string" || !WORD.test(value)) throw unexpected("a word");
-  return value as W;
+  return value;
 }
 
 function unexpected(what: string): QmpViolation {
