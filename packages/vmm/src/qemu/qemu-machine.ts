@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WrennError } from "@wrenn/core";
 import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
@@ -13,8 +14,11 @@ import { findMemoryRegion } from "./memory-region.ts";
 import type { QmpClient } from "./qmp-client.ts";
 import { brokenBy, plainPath, RunStateMonitor } from "./run-state.ts";
 
+/** A process that was ended is gone within moments; one that only closed its socket is not waited for any longer than this. */
+const DEATH_MS = 5000;
 const DEATH_STEP_MS = 2;
-const DEATH_ATTEMPTS = 2500;
+const LATER_STEP_MS = 20;
+const MOMENTS_MS = 200;
 
 /** What a later process of ours needs to take a machine over. */
 export interface MachineRecord {
@@ -188,9 +192,10 @@ export class QemuMachine implements Machine {
   }
 
   async #untilGone(): Promise<void> {
-    for (let attempt = 0; attempt < DEATH_ATTEMPTS; attempt++) {
+    const begun = performance.now();
+    for (let waited = 0; waited < DEATH_MS; waited = performance.now() - begun) {
       if (!(await isAlive(this.process))) return;
-      await new Promise((resolve) => setTimeout(resolve, DEATH_STEP_MS));
+      await sleep(waited < MOMENTS_MS ? DEATH_STEP_MS : LATER_STEP_MS);
     }
     throw new WrennError("operation_failed", {
       operation: `ending machine ${this.id}`,
