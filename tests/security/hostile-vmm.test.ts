@@ -261,7 +261,10 @@ test(
     });
     clearInterval(watch);
     over.abort();
-    const [slowest, calls] = await used.finally(() => honest.destroy());
+    const [use] = await Promise.allSettled([used]);
+    await honest.destroy();
+    if (use.status === "rejected") throw use.reason;
+    const [slowest, calls] = use.value;
     const held = heldBytes() - heldBefore;
     t.diagnostic(
       `${played} attacks, ${calls} honest calls, the slowest ${Math.round(slowest)} ms, longest turn ${Math.round(longest)} ms, ` +
