@@ -17,8 +17,8 @@
 enum { FAULTS_PER_PAGE = 4, MORE_FAULTS = 65536 };
 /* A machine that had more spends at least this many times as long waiting as the server spends with it. */
 enum { WAIT_FACTOR = 4 };
-/* Passes over the same missing pages before the machine is given up, about 10 seconds: each waits longer, up to LONGEST_WAIT_MS. */
-enum { MAX_FRUITLESS = 200, LONGEST_WAIT_MS = 50 };
+/* Passes over the same missing pages before the machine is given up, about 5 seconds: each waits longer, up to LONGEST_WAIT_MS. */
+enum { MAX_FRUITLESS = 120, LONGEST_WAIT_MS = 50 };
 /* How often a thread that does not end is interrupted. */
 enum { INTERRUPT_MS = 2 };
 /* Above SIGRTMIN; neither Node nor the C library uses it. */
