@@ -165,12 +165,13 @@ void serve_prefetch(struct server *server) {
   if (offset < server->image.size && missing(server, offset)) bring(server, offset, server->around);
 }
 
-bool serve_is_missing(const struct server *server) {
+size_t serve_count_missing(const struct server *server) {
+  size_t count = 0;
   for (size_t i = 0; i < server->prefetch_count; i++) {
     uint64_t offset = (uint64_t)server->prefetch[i] * PAGE;
-    if (offset < server->image.size && missing(server, offset) && region_of_offset(server, offset)) return true;
+    if (offset < server->image.size && missing(server, offset) && region_of_offset(server, offset)) count++;
   }
-  return false;
+  return count;
 }
 
 void serve_provided(struct server *server, uint64_t offset, unsigned char *bytes, size_t length) {

@@ -5,8 +5,8 @@
 void serve_events(struct server *server);
 /* Brings in the next piece of the working set. */
 void serve_prefetch(struct server *server);
-/* Whether a page of the prefetch list is still to be brought in. */
-bool serve_is_missing(const struct server *server);
+/* How many pages of the prefetch list are still to be brought in. */
+size_t serve_count_missing(const struct server *server);
 /* Gives a requested block to the machine. */
 void serve_provided(struct server *server, uint64_t offset, unsigned char *bytes, size_t length);
 #endif

@@ -36,6 +36,7 @@ struct server {
   uint32_t *rest; /* handed over by server_fill, NULL once the thread has taken it; guarded by `lock` */
   size_t rest_count;
   bool filling; /* the prefetch list is all that may be missing */
+  size_t missing_before, fruitless; /* of passes over that list */
   atomic_bool complete;
   uint32_t *record; /* pages in the order of their faults */
   atomic_size_t recorded;

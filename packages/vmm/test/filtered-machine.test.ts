@@ -22,9 +22,12 @@ test("the cause of a crash names the filter that ended the machine", async (t) =
   const server = createServer((socket) => {
     sockets.push(socket);
     socket.write('{"QMP":{}}\n');
-    socket.on("data", () =>
-      socket.write(`${JSON.stringify({ return: { status: "running", running: true } })}\n`),
-    );
+    socket.setEncoding("utf8").on("data", (lines: string) => {
+      for (const line of lines.trim().split("\n")) {
+        const { id } = JSON.parse(line) as { id: number };
+        socket.write(`${JSON.stringify({ return: { status: "running", running: true }, id })}\n`);
+      }
+    });
   });
   t.after(async () => {
     process.kill("SIGKILL");
