@@ -69,10 +69,13 @@ export class SystemTrees {
    * @throws WrennError `dependency_missing` without the program, `operation_failed` when its libraries cannot be found.
    */
   async of(wanted: SystemProgram): Promise<string> {
-    const version = (await Promise.all([wanted.program, LINKER_CACHE].map(fileVersion))).join(" ");
     const known = this.#known.get(wanted.program);
-    // The cache may be emptied at any time.
-    if (known?.version === version && (await exists(await known.tree))) return await known.tree;
+    const [version, isThere] = await Promise.all([
+      Promise.all([wanted.program, LINKER_CACHE].map(fileVersion)).then((versions) => versions.join(" ")),
+      // The cache may be emptied at any time.
+      known?.tree.then(exists, () => false),
+    ]);
+    if (known?.version === version && isThere === true) return await known.tree;
     const tree = this.#make(wanted);
     this.#known.set(wanted.program, { version, tree });
     // What failed is tried again.
