@@ -69,8 +69,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
   const { path: qemu, ownFilter } =
     typeof program === "string" ? { path: program, ownFilter: true } : program;
   const presentIdentity = createQemuIdentity(qemu, options);
-  const systems = new SystemTrees(join(options.cacheDirectory, SYSTEMS));
+  const systems = new SystemTrees(join(options.cacheDirectory, SYSTEMS), options.run);
   await systems.removeStale();
+  // The first machine does not wait for it. What is missing is reported by each machine that needs it.
+  await systems.of(qemuSystem(qemu)).catch(() => {});
 
   const launch = async (
     spec: BootSpec | RestoreSpec,
