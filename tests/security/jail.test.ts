@@ -81,6 +81,29 @@ for (const machineStart of ["zygote", "exec"] as const) {
       }
     });
 
+    test("a guest gives space back to the host, and its flushes and console are within its machine's filter", async () => {
+      const id = await server.capsule(undefined);
+      const pid = await machineOf(server, id);
+      const disk = join(server.capsulesDirectory, id, "disk");
+      const occupied = async (): Promise<number> => {
+        const sizes = await Promise.all(
+          (await readdir(disk)).map(async (name) => await stat(join(disk, name))),
+        );
+        return sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0);
+      };
+      const write =
+        "head -c 64M /dev/urandom > /root/large; sync; head -c 100000 /dev/zero | base64 > /dev/ttyS0";
+      assert.equal((await server.shell(id, write)).exit_code, 0);
+      const full = await occupied();
+      const { exit_code, stdout, stderr } = await server.shell(
+        id,
+        "rm /root/large; sync; fstrim / && echo trimmed",
+      );
+      assert.deepEqual([exit_code, stdout], [0, "trimmed\n"], stderr);
+      assert.ok((await occupied()) < full - (32 << 20), `${full} bytes before, ${await occupied()} after`);
+      assert.equal(await machineOf(server, id), pid);
+    });
+
     test("a machine has few descriptors, threads and no locked memory, core dumps or message queues", async () => {
       for (const pid of pids) {
         const limits = await readFile(`/proc/${pid}/limits`, "utf8");

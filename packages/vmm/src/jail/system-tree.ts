@@ -18,6 +18,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, hasCode, tryCommand } from "@wrenn/system";
+import type { RunProgram } from "@wrenn/system";
 
 /** The dynamic linker's index, which is written again when a package with a library is installed or upgraded. */
 const LINKER_CACHE = "/etc/ld.so.cache";
@@ -56,11 +57,16 @@ type Manifest = Readonly<Record<string, string>>;
  */
 export class SystemTrees {
   readonly #directory: string;
+  readonly #run: RunProgram;
   readonly #known = new Map<string, { readonly version: string; readonly tree: Promise<string> }>();
 
-  /** @param directory - where the trees are; any number of processes may share it. */
-  constructor(directory: string) {
+  /**
+   * @param directory - where the trees are; any number of processes may share it.
+   * @param run - runs the dynamic linker, once for each version of the files.
+   */
+  constructor(directory: string, run: RunProgram = tryCommand) {
     this.#directory = directory;
+    this.#run = run;
   }
 
   /**
@@ -69,10 +75,13 @@ export class SystemTrees {
    * @throws WrennError `dependency_missing` without the program, `operation_failed` when its libraries cannot be found.
    */
   async of(wanted: SystemProgram): Promise<string> {
-    const version = (await Promise.all([wanted.program, LINKER_CACHE].map(fileVersion))).join(" ");
     const known = this.#known.get(wanted.program);
-    // The cache may be emptied at any time.
-    if (known?.version === version && (await exists(await known.tree))) return await known.tree;
+    const [version, isThere] = await Promise.all([
+      Promise.all([wanted.program, LINKER_CACHE].map(fileVersion)).then((versions) => versions.join(" ")),
+      // The cache may be emptied at any time.
+      known?.tree.then(exists, () => false),
+    ]);
+    if (known?.version === version && isThere === true) return await known.tree;
     const tree = this.#make(wanted);
     this.#known.set(wanted.program, { version, tree });
     // What failed is tried again.
@@ -90,19 +99,23 @@ export class SystemTrees {
   }
 
   async #make({ program, files }: SystemProgram): Promise<string> {
-    const sources = await withLibraries([program, ...(await files())]);
+    const named = [program, ...(await files())];
+    // Libraries are not looked for: where one has changed, so has the linker's index.
+    const versions = await Promise.all([...named, LINKER_CACHE].map(fileVersion));
+    const key = createHash("sha256")
+      .update(JSON.stringify([named, versions]))
+      .digest("hex");
+    const tree = join(this.#directory, key.slice(0, KEY_DIGITS));
+    if (await exists(tree)) return tree;
+    const sources = await withLibraries(named, this.#run);
     const manifest: Record<string, string> = {};
     for (const source of sources) manifest[source] = await fileVersion(source);
-    const text = JSON.stringify(manifest);
-    const key = createHash("sha256").update(text).digest("hex").slice(0, KEY_DIGITS);
-    const tree = join(this.#directory, key);
-    if (await exists(tree)) return tree;
-    const building = join(this.#directory, `${key}${BUILDING}${randomUUID()}`);
+    const building = `${tree}${BUILDING}${randomUUID()}`;
     await mkdir(this.#directory, { recursive: true, mode: 0o755 });
     await mkdir(building, { mode: 0o755 });
     try {
       await fill(building, sources);
-      await writeFile(join(building, MANIFEST), text);
+      await writeFile(join(building, MANIFEST), JSON.stringify(manifest));
       await rename(building, tree);
     } catch (error) {
       await rm(building, { recursive: true, force: true });
@@ -139,7 +152,7 @@ async function makeDirectories(tree: string, path: string): Promise<void> {
 }
 
 /** The files, the dynamic linker with its index, and every library that they need: by paths without links in their directories. */
-async function withLibraries(files: readonly string[]): Promise<readonly string[]> {
+async function withLibraries(files: readonly string[], run: RunProgram): Promise<readonly string[]> {
   const found = new Set<string>();
   for (const file of files) {
     found.add(await plainPath(file));
@@ -148,15 +161,15 @@ async function withLibraries(files: readonly string[]): Promise<readonly string[
     const linker = header.interpreter ?? (await readElf(files[0] ?? ""))?.interpreter;
     if (linker === undefined) continue;
     found.add(await plainPath(linker));
-    for (const library of await librariesOf(linker, file)) found.add(await plainPath(library));
+    for (const library of await librariesOf(linker, file, run)) found.add(await plainPath(library));
   }
   if (await exists(LINKER_CACHE)) found.add(LINKER_CACHE);
   return [...found].toSorted();
 }
 
 /** As the dynamic linker finds them on this host. @throws WrennError `operation_failed` when one is missing. */
-async function librariesOf(linker: string, file: string): Promise<readonly string[]> {
-  const { code, stdout, stderr } = await tryCommand([linker, "--list", file], {
+async function librariesOf(linker: string, file: string, run: RunProgram): Promise<readonly string[]> {
+  const { code, stdout, stderr } = await run([linker, "--list", file], {
     env: {},
     signal: AbortSignal.timeout(LINKER_MS),
   });

@@ -20,6 +20,7 @@ import { createQemuIdentity, identityOfProcess } from "./qemu-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import type { MachineRecord } from "./qemu-machine.ts";
 import { chooseQemu } from "./qemu-program.ts";
+import type { QemuProgram } from "./qemu-program.ts";
 import { qemuSystem } from "./qemu-system.ts";
 import { QmpClient } from "./qmp-client.ts";
 import { hasTimerChip } from "./timer-chip.ts";
@@ -50,7 +51,7 @@ export type QemuOptions = AcceleratorSettings & {
   /** Forks machines; without it, and where it cannot, they are executed. */
   readonly zygote?: Pick<MachineZygote, "fork">;
   /** The QEMU to start; by default, one of Debian's. */
-  readonly qemu?: string;
+  readonly qemu?: string | QemuProgram;
   /** Test seam: machines are booted with a PC's timer chip, as earlier versions did. */
   readonly timerChip?: true;
 };
@@ -64,11 +65,14 @@ interface MachineParts {
 
 /** Machines of QEMU's microvm type, each in a jail of its own. */
 export async function createQemuHypervisor(options: QemuOptions): Promise<Hypervisor> {
-  const chosen = options.qemu === undefined ? chooseQemu(options) : { path: options.qemu, ownFilter: true };
-  const [{ path: qemu, ownFilter }, cgroups] = await Promise.all([chosen, openCgroups()]);
+  const [program, cgroups] = await Promise.all([options.qemu ?? chooseQemu(options), openCgroups()]);
+  const { path: qemu, ownFilter } =
+    typeof program === "string" ? { path: program, ownFilter: true } : program;
   const presentIdentity = createQemuIdentity(qemu, options);
-  const systems = new SystemTrees(join(options.cacheDirectory, SYSTEMS));
+  const systems = new SystemTrees(join(options.cacheDirectory, SYSTEMS), options.run);
   await systems.removeStale();
+  // The first machine does not wait for it. What is missing is reported by each machine that needs it.
+  await systems.of(qemuSystem(qemu)).catch(() => {});
 
   const launch = async (
     spec: BootSpec | RestoreSpec,
