@@ -61,6 +61,8 @@ for (const colorScheme of THEMES) {
       "/forgot-password",
       `/reset-password?token=${NO_TOKEN}`,
       `/welcome#${NO_TOKEN}`,
+      "/docs/api/cli?state=success",
+      "/docs/api/cli?next=http%3A%2F%2Fexample.org%3A4711",
       `/v1/ports/sign-in?capsule=${id}&port=80&path=/&binding=${"b".repeat(43)}`,
     ]) {
       const { page } = await lab.browser.visit(lab.server.url + path, { colorScheme, bypassCSP: true });
@@ -80,6 +82,7 @@ for (const colorScheme of THEMES) {
       "/account",
       "/invitations",
       `/device?user_code=${await userCode()}`,
+      "/docs/api/cli?next=http%3A%2F%2Flocalhost%3A4711&cliVersion=2.19.0",
     ];
     for (const path of paths) {
       await page.goto(lab.server.url + path);

@@ -58,6 +58,39 @@ async function claim(deviceCode: string): Promise<string> {
 }
 
 test(
+  "a program on the machine of the browser gets a login by the page that the server has without a dashboard",
+  { skip: noBrowser },
+  async () => {
+    const asked: URL[] = [];
+    const program = createServer(({ url: target = "/" }, response) => {
+      asked.push(new URL(target, "http://localhost"));
+      response.writeHead(302, { location: `${server.url}/docs/api/cli?state=success` }).end();
+    });
+    await new Promise<void>((resolve) => program.listen(0, "127.0.0.1", resolve));
+    sites.push(program);
+    const next = `http://127.0.0.1:${(program.address() as AddressInfo).port}`;
+    const query = new URLSearchParams({ next, cliVersion: "2.19.0" }).toString();
+    const page = await browser.visit(`${server.url}/docs/api/cli?${query}`);
+    await page.until(shows("login"), true);
+    await fill(page, "[name=email]", person.email);
+    await fill(page, "[name=password]", person.password);
+    await page.evaluate("document.querySelector('#login button').click()");
+    await page.until(shows("ask"), true);
+    const facts = await page.evaluate<string>("document.querySelector('dl').innerText");
+    for (const part of ["E2B CLI 2.19.0", `${next}/`, person.email]) assert.ok(facts.includes(part), facts);
+    assert.equal(asked.length, 0, "nothing happens before the person decides");
+    await page.evaluate("document.getElementById('approve').click()");
+    await page.until("document.title", "You are logged in");
+    const token = asked
+      .find(({ searchParams }) => searchParams.has("accessToken"))
+      ?.searchParams.get("accessToken");
+    const me = await fetch(`${server.url}/v1/me`, { headers: { authorization: `Bearer ${token}` } });
+    assert.equal(me.status, 200);
+    assert.deepEqual(page.complaints, []);
+  },
+);
+
+test(
   "a device gets a login that a person approves in a browser, and a page of a listed origin uses it",
   { skip: noBrowser },
   async () => {

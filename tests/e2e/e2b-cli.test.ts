@@ -14,7 +14,7 @@ import { installPublishedClients } from "../support/published-clients.ts";
 
 /*
  * E2B's command line 2.19.0, the published program, against real microVMs. It has a copy of the client in it that uses the earlier
- * routes. Commands that need a browser are left out: `auth login` and `auth configure`.
+ * routes. Its logins are in e2b-login.test.ts.
  */
 
 const isLong = process.env["WRENN_TEST_LONG"] === "1";

@@ -1,20 +1,21 @@
 import assert from "node:assert/strict";
 import { release } from "node:os";
 import { suite, test } from "node:test";
-import { silentLogger } from "@wrenn/core";
+import { defined, silentLogger } from "@wrenn/core";
 import { nativeParts } from "@wrenn/server";
-import { createQemuHypervisor, describeDifference } from "@wrenn/vmm";
+import { createQemuHypervisor, DEFAULT_QEMU, describeDifference } from "@wrenn/vmm";
 import { unavailable } from "../support/devices.ts";
-import { qemu } from "../support/real-machines.ts";
+import { cacheDirectory, qemu } from "../support/real-machines.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const { jail, shim } = nativeParts;
 const skip = await unavailable("/dev/kvm");
 
-const underKvm = async (cpuModel?: string): Promise<string> => {
-  const settings = cpuModel === undefined ? {} : { cpuModel };
+const underKvm = async (cpuModel?: string, program?: string): Promise<string> => {
+  const settings = defined({ cpuModel, qemu: program });
   const hasRoom = async (): Promise<boolean> => true;
-  const options = { logger: silentLogger, accelerator: "kvm", jail, shim, hasRoom, ...settings } as const;
+  const base = { logger: silentLogger, jail, shim, cacheDirectory, hasRoom } as const;
+  const options = { ...base, accelerator: "kvm", ...settings } as const;
   return await (await createQemuHypervisor(options)).identity(signal);
 };
 
@@ -27,6 +28,8 @@ suite("the identity of machines under KVM", { skip }, () => {
     );
     assert.ok(identity.includes(`@linux-${release()}/`));
     assert.equal(await underKvm(), identity);
+    // The QEMU that has nothing but what machines need is chosen where it is installed.
+    assert.equal(await underKvm(undefined, DEFAULT_QEMU), identity, "both programs fit one another's states");
   });
 
   test("is another one for another CPU, and the difference is named", async () => {

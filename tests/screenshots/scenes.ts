@@ -85,6 +85,13 @@ export const scenes: readonly Scene[] = [
   },
   guest("device", "/device?user_code=BCDF-GHJK", /./),
   {
+    name: "program-login",
+    route: "(guest)/docs/api/cli",
+    viewer: "owner",
+    path: () => "/docs/api/cli?next=http%3A%2F%2Flocalhost%3A43117&cliVersion=2.19.0",
+    ready: heading("Log in to the command line?"),
+  },
+  {
     name: "no-such-page",
     route: "+error",
     viewer: "stranger",

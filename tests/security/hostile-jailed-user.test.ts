@@ -225,7 +225,9 @@ test("a disk that names a file of the host as the image below it opens none", as
 
 test("the last words of a machine are those of its console, wherever links would lead", async () => {
   const capsule = await server.capsule(undefined);
-  await server.exec(capsule, "sh", ["-c", "(sleep 0.2; poweroff -f) > /dev/null 2>&1 &"]);
+  const trigger =
+    "echo last words > /dev/console; echo 1 > /proc/sys/kernel/sysrq; echo o > /proc/sysrq-trigger";
+  await server.exec(capsule, "sh", ["-c", `(sleep 0.2; ${trigger}) > /dev/null 2>&1 &`]);
   const describe = async (): Promise<{ status: string; problem?: string }> =>
     (await server.call<{ status: string; problem?: string }>("GET", `/v1/capsules/${capsule}`)).body;
   await eventually("the capsule has ended", async () => (await describe()).status !== "running");

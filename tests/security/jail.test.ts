@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
 import type { LogFields } from "@wrenn/core";
+import { readFileIfPresent } from "@wrenn/system";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -64,6 +65,8 @@ for (const machineStart of ["zygote", "exec"] as const) {
             assert.match(status.get(set) ?? "", /^0+$/, `${set} is empty`);
           assert.equal(status.get("NoNewPrivs"), "1");
           assert.equal(status.get("Seccomp"), "2");
+          // The jail's list of allowed calls, and QEMU's list of refused ones.
+          assert.equal(status.get("Seccomp_filters"), "2");
           users.add(real ?? "");
         }
       }
@@ -75,6 +78,60 @@ for (const machineStart of ["zygote", "exec"] as const) {
         const limits = await readFile(`/proc/${pid}/limits`, "utf8");
         const bytes = Number(/^Max file size +(\d+) +(\d+) +bytes/m.exec(limits)?.[2]);
         assert.ok(bytes > 5120 * 2 ** 20 && bytes < 5500 * 2 ** 20, limits);
+      }
+    });
+
+    test("a guest gives space back to the host, and its flushes and console are within its machine's filter", async () => {
+      const id = await server.capsule(undefined);
+      const pid = await machineOf(server, id);
+      const disk = join(server.capsulesDirectory, id, "disk");
+      const occupied = async (): Promise<number> => {
+        const sizes = await Promise.all(
+          (await readdir(disk)).map(async (name) => await stat(join(disk, name))),
+        );
+        return sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0);
+      };
+      const write =
+        "head -c 64M /dev/urandom > /root/large; sync; head -c 100000 /dev/zero | base64 > /dev/ttyS0";
+      assert.equal((await server.shell(id, write)).exit_code, 0);
+      const full = await occupied();
+      const { exit_code, stdout, stderr } = await server.shell(
+        id,
+        "rm /root/large; sync; fstrim / && echo trimmed",
+      );
+      assert.deepEqual([exit_code, stdout], [0, "trimmed\n"], stderr);
+      assert.ok((await occupied()) < full - (32 << 20), `${full} bytes before, ${await occupied()} after`);
+      assert.equal(await machineOf(server, id), pid);
+    });
+
+    test("a machine has few descriptors, threads and no locked memory, core dumps or message queues", async () => {
+      for (const pid of pids) {
+        const limits = await readFile(`/proc/${pid}/limits`, "utf8");
+        for (const [name, most] of Object.entries({
+          "Max open files": 512,
+          "Max processes": 512,
+          "Max locked memory": 0,
+          "Max core file size": 0,
+          "Max msgqueue size": 0,
+        }))
+          assert.match(limits, new RegExp(`^${name} +${most} +${most} `, "m"));
+        const used = (await readdir(`/proc/${pid}/fd`)).length;
+        const threads = (await readdir(`/proc/${pid}/task`)).length;
+        assert.ok(used < 128 && threads < 128, `${used} descriptors, ${threads} threads`);
+      }
+    });
+
+    test("a machine has QEMU with its libraries and firmware, and no other program of the host", async () => {
+      for (const pid of pids) {
+        const usr = `/proc/${pid}/root/usr`;
+        assert.deepEqual(await readdir(join(usr, "bin")), ["qemu-system-x86_64"]);
+        assert.deepEqual((await readdir(usr)).toSorted(), ["bin", "lib", "lib64", "share"]);
+        const all = await readdir(usr, { recursive: true });
+        assert.ok(all.length < 150, `${all.length} files and directories`);
+        assert.deepEqual(
+          all.filter((name) => /perl|python|\/(sh|bash)$/.test(name)),
+          [],
+        );
       }
     });
 
@@ -172,6 +229,13 @@ for (const machineStart of ["zygote", "exec"] as const) {
             ? await readFile(`/sys/fs/cgroup${unified}/memory.max`, "utf8")
             : await readFile(`/sys/fs/cgroup/memory${memory}/memory.limit_in_bytes`, "utf8");
         assert.ok(Number(limit) > 256 << 20 && Number(limit) < 2 ** 31, `memory limit ${limit.trim()}`);
+        // With version 1 the limit is of memory and swap together. A kernel that counts no swap has neither file.
+        const swap = await readFileIfPresent(
+          memory === undefined
+            ? `/sys/fs/cgroup${unified}/memory.swap.max`
+            : `/sys/fs/cgroup/memory${memory}/memory.memsw.limit_in_bytes`,
+        );
+        if (swap !== undefined) assert.equal(Number(swap), memory === undefined ? 0 : Number(limit));
       }
     });
 

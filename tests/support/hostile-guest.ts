@@ -157,18 +157,30 @@ const entry = (path: string): Buffer =>
 const data = (stream: number) => (peer: Peer, offset: number, bytes: Uint8Array) =>
   guestChannel.encodeData(peer.epoch, stream, offset, bytes);
 
+const honest: Trick = (peer, id, op) => {
+  if (op === operation.wait) return [];
+  const body =
+    op === operation.start
+      ? new guestChannel.BodyWriter()
+          .u32(100 + (id % 1000))
+          .u64(1)
+          .u64(2 ** 40)
+      : undefined;
+  return respond(peer, id, body?.finish() ?? entry("/x"));
+};
+
+/** A frame with some bytes behind `from` changed, which its id determines. */
+function damaged(parts: readonly Uint8Array[], id: number, from: number): readonly Uint8Array[] {
+  const frame = Buffer.concat(parts);
+  const random = seeded(id);
+  const room = frame.length - from - FRAME_TRAILER;
+  const changes = room > 0 ? 1 + random(6) : 0;
+  for (let change = 0; change < changes; change++) frame[from + random(room)] = random(256);
+  return [frame];
+}
+
 const tricks: Readonly<Record<string, Trick>> = {
-  answer: (peer, id, op) => {
-    if (op === operation.wait) return [];
-    const body =
-      op === operation.start
-        ? new guestChannel.BodyWriter()
-            .u32(100 + (id % 1000))
-            .u64(1)
-            .u64(2 ** 40)
-        : undefined;
-    return respond(peer, id, body?.finish() ?? entry("/x"));
-  },
+  answer: honest,
   silence: () => [],
   refusal: (peer, id) => respond(peer, id, Buffer.from("no".repeat(30_000)), 0, 1002),
   "short answer": (peer, id) =>
@@ -217,6 +229,8 @@ const tricks: Readonly<Record<string, Trick>> = {
     return [head];
   },
   "half a frame": (peer, id) => [Buffer.concat(respond(peer, id, PART.subarray(0, 1000))).subarray(0, 500)],
+  "damaged answer": (peer, id, op, body) => damaged(honest(peer, id, op, body), id, FRAME_HEADER),
+  "damaged frame": (peer, id, op, body) => damaged(honest(peer, id, op, body), id, 0),
   noise: () => [PART.subarray(0, 60_000)],
   hangup: (peer) => {
     peer.socket.destroy();

@@ -3,14 +3,14 @@ import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { defined, silentLogger } from "@wrenn/core";
 import { nativeParts } from "@wrenn/server";
-import { createQemuHypervisor } from "@wrenn/vmm";
+import { createQemuHypervisor, DEFAULT_QEMU } from "@wrenn/vmm";
 import type { Machine, QemuOptions } from "@wrenn/vmm";
 import { machineContract } from "../../packages/vmm/test/contract/machine-contract.ts";
 import type { SpecOfMachine } from "../../packages/vmm/test/contract/machine-contract.ts";
 import { writeBreakingKernel } from "./breaking-kernel.ts";
 import { unavailable } from "./devices.ts";
 import { startOverfillingGuest } from "./overfilling-guest.ts";
-import { accelerator, makeDisk, minimalArtifacts, qemu } from "./real-machines.ts";
+import { accelerator, cacheDirectory, makeDisk, minimalArtifacts, qemu } from "./real-machines.ts";
 
 /** Boots, under KVM, a kernel that KVM cannot continue. */
 async function startBreaking(
@@ -19,7 +19,15 @@ async function startBreaking(
   signal: AbortSignal,
 ): Promise<Machine> {
   const { jail, shim } = nativeParts;
-  const base = { logger: silentLogger, jail, shim, hasRoom: async () => true, ...defined({ zygote }) };
+  const base = {
+    logger: silentLogger,
+    jail,
+    shim,
+    cacheDirectory,
+    hasRoom: async () => true,
+    // The zygote forks the full QEMU only.
+    ...(zygote ? { zygote, qemu: DEFAULT_QEMU } : {}),
+  };
   const underKvm = await createQemuHypervisor({ ...base, accelerator: "kvm" });
   const at = (name: string): string => join(directory, `${spec.id}.${name}`);
   await writeBreakingKernel(at("kernel"));
@@ -42,7 +50,11 @@ export async function qemuContract(name: string, zygote?: QemuOptions["zygote"])
   await machineContract(`${name}-${accelerator()}`, async () => {
     const artifacts = await minimalArtifacts();
     let hasRoom = true;
-    const hypervisor = await qemu(undefined, async () => hasRoom, defined({ zygote }));
+    const hypervisor = await qemu(
+      zygote ? DEFAULT_QEMU : undefined,
+      async () => hasRoom,
+      defined({ zygote }),
+    );
     return {
       hypervisor,
       setRoom: (value) => void (hasRoom = value),

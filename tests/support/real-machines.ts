@@ -51,6 +51,7 @@ export async function qemu(
     logger: silentLogger,
     jail: nativeParts.jail,
     shim: nativeParts.shim,
+    cacheDirectory,
     hasRoom,
     ...defined({ qemu: program }),
     ...options,

@@ -5,6 +5,7 @@ import type { IncompatibleCapsules } from "@wrenn/host-agent";
 import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import {
   chooseAccelerator,
+  chooseQemu,
   createQemuHypervisor,
   DEFAULT_QEMU,
   MachineZygote,
@@ -50,17 +51,24 @@ export function startZygote({ machineStart }: ServerConfig, logger: Logger): Mac
 export async function openHypervisor(
   config: ServerConfig,
   logger: Logger,
-  { hasRoom, run, zygote }: Pick<QemuOptions, "hasRoom" | "run" | "zygote">,
+  { hasRoom, run, zygote }: Pick<QemuOptions, "hasRoom" | "run"> & { readonly zygote?: MachineZygote },
   signal: AbortSignal,
 ): Promise<OpenedHypervisor> {
   const { jail, shim, kvmProbe } = nativeParts;
   const probe = rememberedProbe({ file: join(config.cacheDirectory, KVM_FILE) });
   const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal, probe);
   logger.info("host.accelerator", { ...accelerator });
-  const base = { logger, jail, shim, hasRoom, ...defined({ run, zygote }) };
+  const { cacheDirectory } = config;
+  const base = { logger, jail, shim, cacheDirectory, hasRoom, ...defined({ run, zygote }) };
   if (accelerator.accelerator === "kvm") {
     const { cpuModel } = config;
-    const hypervisor = await createQemuHypervisor({ ...base, accelerator: "kvm", ...defined({ cpuModel }) });
+    const qemu = await chooseQemu({ accelerator: "kvm" });
+    if (zygote && qemu.path !== DEFAULT_QEMU) {
+      zygote[Symbol.dispose]();
+      logger.info("host.machine_start", { way: "exec", problem: `${qemu.path} cannot be forked` });
+    }
+    const settings = { accelerator: "kvm", qemu, ...defined({ cpuModel }) } as const;
+    const hypervisor = await createQemuHypervisor({ ...base, ...settings });
     return { hypervisor, accelerator };
   }
   const measured = await measureTscKhz(kvmProbe, signal);

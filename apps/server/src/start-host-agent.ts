@@ -40,7 +40,7 @@ import type { SlotPool } from "@wrenn/network";
 import { CommandHelper, exists } from "@wrenn/system";
 import type { RunProgram } from "@wrenn/system";
 import { startJailedPageServer } from "@wrenn/vmm";
-import type { Accelerator, Machine, QemuOptions } from "@wrenn/vmm";
+import type { Accelerator, Machine, MachineZygote, QemuOptions } from "@wrenn/vmm";
 import { BuiltInTemplate } from "./built-in-template.ts";
 import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
@@ -247,7 +247,13 @@ async function createReserve({
 /** Hypervisor and network at once: both mostly wait for other programs. */
 async function openMachines(
   config: ServerConfig,
-  { logger, ...machines }: Pick<QemuOptions, "logger" | "hasRoom" | "zygote"> & { readonly run: RunProgram },
+  {
+    logger,
+    ...machines
+  }: Pick<QemuOptions, "logger" | "hasRoom"> & {
+    readonly run: RunProgram;
+    readonly zygote?: MachineZygote;
+  },
   signal: AbortSignal,
 ): Promise<OpenedHypervisor & { readonly slots: SlotPool }> {
   const [opened, slots] = await Promise.allSettled([

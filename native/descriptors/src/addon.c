@@ -66,7 +66,17 @@ static napi_value list(napi_env env, const double *values, uint32_t count) {
   return result;
 }
 
-/* socketPair(): both ends of a connection, which nobody else can reach; the first does not block */
+/*
+ * Nobody can send descriptors to us. Node would drop them, and closing one can block: a connection may be set to wait for what it has
+ * not sent. Kernels before Linux 6.16 cannot refuse them; there the machine's filter keeps it from having such a descriptor.
+ */
+static void refuse_descriptors(int fd) {
+  const int option = 83; /* SO_PASSRIGHTS */
+  const int no = 0;
+  (void)setsockopt(fd, SOL_SOCKET, option, &no, sizeof no);
+}
+
+/* socketPair(): both ends of a connection, which nobody else can reach; the first does not block and takes no descriptors */
 static napi_value socket_pair(napi_env env, napi_callback_info info) {
   napi_value v[ARGUMENTS];
   int pair[2];
@@ -79,6 +89,7 @@ static napi_value socket_pair(napi_env env, napi_callback_info info) {
     errno = problem;
     return fail(env, "socketpair");
   }
+  refuse_descriptors(pair[0]);
   return list(env, (double[]){pair[0], pair[1]}, 2);
 }
 
@@ -94,7 +105,9 @@ static napi_value connect_to(napi_env env, napi_callback_info info) {
     errno = problem;
     fd = -1;
   }
-  return fd < 0 ? fail(env, address.sun_path) : number(env, fd);
+  if (fd < 0) return fail(env, address.sun_path);
+  refuse_descriptors(fd);
+  return number(env, fd);
 }
 
 /* peer(fd): pid, uid and gid of the process that listened, connected or made the pair at the other end, as it was then */

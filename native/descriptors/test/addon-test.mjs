@@ -16,7 +16,7 @@ import {
 import { createRequire } from "node:module";
 import { createServer, Socket } from "node:net";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { execFileSync } from "node:child_process";
 
@@ -90,7 +90,7 @@ const seen = execFileSync("python3", ["-c", receive], {
 assert.equal(seen.toString(), "with 2 content\n");
 
 /* A message is received with its descriptors, and the end is seen. */
-const [left, right] = addon.socketPair();
+const [right, left] = addon.socketPair();
 assert.equal(addon.receive(left, 100), undefined);
 addon.send(right, Buffer.from("message"), [file]);
 const [message, size, [copy]] = addon.receive(left, 100);
@@ -99,6 +99,17 @@ assert.equal(fstatSync(copy).ino, fstatSync(file).ino);
 for (const fd of [copy, right]) closeSync(fd);
 assert.deepEqual(addon.receive(left, 100).slice(1), [0, []]);
 closeSync(left);
+
+/* Kernels that can refuse descriptors do so at the end that is ours. */
+const [ours, theirs] = addon.socketPair();
+try {
+  addon.send(theirs, Buffer.from("x"), [file]);
+  const [major, minor] = release().split(".").map(Number);
+  assert.ok(major < 6 || (major === 6 && minor < 16), "descriptors were taken");
+} catch (error) {
+  assert.equal(error.code, "EPERM");
+}
+for (const fd of [ours, theirs]) closeSync(fd);
 
 /* No room: nothing is sent, and that is said. */
 let sent = 0;
@@ -125,5 +136,5 @@ assert.ok(fstatSync(file).isFile());
 for (const fd of [one, two, file, here]) closeSync(fd);
 rmSync(directory, { recursive: true });
 process.stdout.write(
-  `${"ok: pairs, connections, credentials, descriptors in messages, opens below a directory"}\n`,
+  "ok: pairs, connections, credentials, descriptors in messages, opens below a directory\n",
 );

@@ -11,13 +11,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "exec.h"
 #include "options.h"
 #include "supervise.h"
 
 static void execute(const struct options *options, int report) {
   char *environment[LIST_LIMIT + 1] = {0};
   for (size_t i = 0; i < options->environment.count; i++) environment[i] = (char *)(uintptr_t)options->environment.items[i];
-  execve(options->program[0], options->program, environment);
+  if (!options->filter || exec_filter(options->filter, report)) execve(options->program[0], options->program, environment);
   int problem = errno;
   ssize_t ignored = write(report, &problem, sizeof problem);
   (void)ignored;

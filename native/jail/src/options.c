@@ -34,8 +34,9 @@ bool options_parse(int argc, char **argv, struct options *options) {
       {"cgroup", required_argument, NULL, 'c'}, {"netns", required_argument, NULL, 'n'},  {"read", required_argument, NULL, 'R'},
       {"write", required_argument, NULL, 'W'},  {"device", required_argument, NULL, 'd'}, {"env", required_argument, NULL, 'e'},
       {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {"file-mib", required_argument, NULL, 'f'},
-      {"listen", required_argument, NULL, 's'}, {"open", required_argument, NULL, 'o'}, {"update", required_argument, NULL, 'p'},
-      {"bare", no_argument, NULL, 'b'}, {NULL, 0, NULL, 0},
+      {"listen", required_argument, NULL, 'L'}, {"open", required_argument, NULL, 'o'},    {"update", required_argument, NULL, 'p'},
+      {"filter", required_argument, NULL, 's'}, {"system", required_argument, NULL, 'S'},
+      {"bare", no_argument, NULL, 'b'},       {NULL, 0, NULL, 0},
   };
   unsigned long uid = 0;
   unsigned long gid = 0;
@@ -67,7 +68,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
       case 'W':
         ok = add(&options->writable, optarg);
         break;
-      case 's':
+      case 'L':
         ok = want(options, (struct wanted){WANTED_SOCKET, optarg});
         break;
       case 'o':
@@ -88,6 +89,14 @@ bool options_parse(int argc, char **argv, struct options *options) {
       case 'f':
         ok = number(optarg, &options->file_mib) && options->file_mib > 0;
         break;
+      case 's':
+        options->filter = filter_find(optarg);
+        ok = options->filter != NULL;
+        break;
+      case 'S':
+        options->system = optarg;
+        ok = optarg[0] == '/';
+        break;
       case 'b':
         options->bare = true;
         break;
@@ -102,7 +111,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
   /* A machine never runs as root. */
   if (ok && options->run && options->run[0] == '/' && uid > 0 && gid > 0 && *options->program) return true;
   fputs("wrenn-jail: wrong arguments: --run DIR --uid N --gid N [--cgroup FILE] [--netns PATH] [--read PATH] [--library PATH] [--write PATH] [--device PATH] "
-        "[--listen NAME] [--open FILE] [--update FILE] [--env NAME=value] [--console BYTES] [--file-mib N] [--bare] -- program ...\n",
+        "[--listen NAME] [--open FILE] [--update FILE] [--env NAME=value] [--console BYTES] [--file-mib N] [--filter emulated|kvm] [--system DIR] [--bare] -- program ...\n",
         stderr);
   return false;
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "filter.h"
+
 enum { LIST_LIMIT = 64, DESCRIPTOR_LIMIT = 16 };
 
 /* A descriptor that the program gets (descriptors.h). */
@@ -32,7 +34,9 @@ struct options {
   size_t wanted_count;
   struct list devices; /* below /dev; the machine gets nodes of its own */
   struct list environment;
-  bool bare;             /* a static program: nothing of the host's /usr is in its root */
+  const char *system; /* directory that has the program, its libraries and data, in the place of the host's /usr; NULL: the host's */
+  const struct filter_list *filter; /* system calls of the program; NULL: all */
+  bool bare; /* a static program: nothing of the host's /usr is in its root */
   unsigned long file_mib; /* no file grows beyond this many MiB by the program's writes; 0: no limit */
   size_t console_limit; /* bytes of the console that are kept */
   char **program;

@@ -73,22 +73,34 @@ static bool bind_grant(const struct grant *grant) {
   return true;
 }
 
-/* /lib and its like are links into /usr on merged systems, and directories elsewhere. */
-static bool add_system(struct grant *grants, size_t *count) {
+/*
+ * The program's libraries and data: the host's, or those of a directory that has nothing else. /lib and its like are links into
+ * /usr on merged systems, and directories elsewhere.
+ */
+static bool add_system(const char *directory, struct grant *grants, size_t *count) {
   static const char *const paths[SYSTEM_PATHS] = {"/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache"};
   for (size_t i = 0; i < SYSTEM_PATHS; i++) {
+    char source[PATH_MAX];
     char target[64];
     char link[PATH_MAX];
-    ssize_t n = readlink(paths[i], link, sizeof link - 1);
+    if (snprintf(source, sizeof source, "%s%s", directory ? directory : "", paths[i]) >= (int)sizeof source) {
+      errno = ENAMETOOLONG;
+      return failed(directory);
+    }
+    ssize_t n = readlink(source, link, sizeof link - 1);
     if (n > 0) {
       link[n] = 0;
       snprintf(target, sizeof target, NEW_ROOT "%s", paths[i]);
       if (symlink(link, target)) return failed(target);
       continue;
     }
-    struct list one = {.items = {paths[i]}, .count = 1};
-    if (access(paths[i], F_OK) == 0 && !open_grants(&one, MS_RDONLY | MS_NOSUID | MS_NODEV, grants, count)) return false;
+    struct list one = {.items = {source}, .count = 1};
+    if (access(source, F_OK)) continue;
+    if (!open_grants(&one, MS_RDONLY | MS_NOSUID | MS_NODEV, grants, count)) return false;
+    grants[*count - 1].path = paths[i];
   }
+  /* Without it nothing could run, and the message would be that of exec. */
+  if (*count == 0) return failed(directory);
   return true;
 }
 
@@ -122,7 +134,7 @@ bool root_build(const struct options *options) {
   struct grant system[SYSTEM_PATHS];
   size_t system_count = 0;
   if (mount("tmpfs", NEW_ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=1m")) return failed("tmpfs");
-  if (!options->bare && !add_system(system, &system_count)) return false;
+  if (!options->bare && !add_system(options->system, system, &system_count)) return false;
   for (size_t i = 0; i < system_count; i++)
     if (!bind_grant(&system[i])) return false;
   if (!make_devices(options)) return false;

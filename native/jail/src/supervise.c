@@ -21,11 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "descriptors.h"
+#include "exec.h"
 #include "reports.h"
 #include "root.h"
 
-enum { CAPABILITIES = 64, OPEN_FILES = 1024, SIGNALS = 32 };
+/* A machine has about 30 descriptors, one more for each layer of its disk, and some 20 threads beside those of its processors. */
+enum { CAPABILITIES = 64, OPEN_FILES = 512, PROCESSES = 512, SIGNALS = 32 };
 
 static _Noreturn void fail(const char *what) {
   dprintf(2, "wrenn-jail: %s: %s\n", what, strerror(errno));
@@ -76,9 +79,18 @@ static unsigned long long start_time(int proc) {
   return ticks;
 }
 
+static void set_limits(const struct options *options) {
+  const struct rlimit none = {0, 0};
+  const struct rlimit files = {OPEN_FILES, OPEN_FILES};
+  /* By user, which is the machine's own; its cgroup has the tighter limit. */
+  const struct rlimit processes = {PROCESSES, PROCESSES};
+  const struct rlimit size = {(rlim_t)options->file_mib << 20, (rlim_t)options->file_mib << 20};
+  if (setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_MSGQUEUE, &none) || setrlimit(RLIMIT_MEMLOCK, &none) || setrlimit(RLIMIT_NOFILE, &files) ||
+      setrlimit(RLIMIT_NPROC, &processes) || (options->file_mib > 0 && setrlimit(RLIMIT_FSIZE, &size)))
+    fail("limits");
+}
+
 static _Noreturn void run_program(const struct options *options, const struct way *way, const struct descriptors *descriptors, int proc, int console, int report) {
-  static const struct rlimit no_core = {0, 0};
-  static const struct rlimit files = {OPEN_FILES, OPEN_FILES};
   for (int number = 1; number < SIGNALS; number++) signal(number, SIG_DFL);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   unsigned long long ticks = start_time(proc);
@@ -92,12 +104,7 @@ static _Noreturn void run_program(const struct options *options, const struct wa
   dup2(report, 3);
   (void)fcntl(3, F_SETFD, FD_CLOEXEC);
   if (!descriptors_place(descriptors)) fail("descriptors");
-  setrlimit(RLIMIT_CORE, &no_core);
-  setrlimit(RLIMIT_NOFILE, &files);
-  if (options->file_mib > 0) {
-    const struct rlimit size = {(rlim_t)options->file_mib << 20, (rlim_t)options->file_mib << 20};
-    if (setrlimit(RLIMIT_FSIZE, &size)) fail("file size limit");
-  }
+  set_limits(options);
   way->begin(options, 3);
   _exit(127);
 }
@@ -190,6 +197,7 @@ void supervise(const struct options *options, const struct way *way) {
   /* Before the fork, because rights belong to threads: a loaded program may make one in its fork handlers. */
   drop_identity(options);
   if (!descriptors_listen(&descriptors, options)) fail("listen");
+  if (!confine(options)) _exit(1);
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) run_program(options, way, &descriptors, proc, output[1], report[1]);
@@ -198,7 +206,10 @@ void supervise(const struct options *options, const struct way *way) {
   close(report[1]);
   close(proc);
   unsigned long long ticks = await_start(report[0]);
-  if (!way->held) await_exec(report[0], child);
+  if (!way->held) {
+    if (options->filter) exec_allow_once(report[0]);
+    await_exec(report[0], child);
+  }
   snprintf(line, sizeof line, "{\"pid\":%d,\"startTime\":\"%llu\"}\n", child, ticks);
   if (!report_write(reports.machine, line)) end(child, options->run);
   close(reports.machine);

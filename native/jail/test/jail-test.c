@@ -29,6 +29,10 @@ static void test_options(void) {
   assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "0", "--", "/bin/true")));
   assert(!parses(ARGV("--run", "r", "--uid", "5", "--gid", "5", "--", "/bin/true")));
   assert(!parses(ARGV("--uid", "5", "--gid", "5", "--", "/bin/true")));
+  assert(parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--filter", "emulated", "--system", "/s", "--", "/bin/true")));
+  assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--filter", "", "--", "/bin/true")));
+  assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--filter", "none", "--", "/bin/true")));
+  assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5", "--system", "s", "--", "/bin/true")));
   assert(!parses(ARGV("--run", "/r", "--uid", "5x", "--gid", "5", "--", "/bin/true")));
   assert(!parses(ARGV("--run", "/r", "--uid", "-5", "--gid", "5", "--", "/bin/true")));
   assert(!parses(ARGV("--run", "/r", "--uid", "5", "--gid", "5")));

@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "machine.h"
 #include "owner.h"
+#include "pace.h"
 #include "peer.h"
 #include "serve.h"
 #include <errno.h>
@@ -87,12 +88,13 @@ static void fail(void) {
 }
 
 static void serve(const struct pollfd *machine, const struct pollfd *faults) {
-  if (faults->revents & POLLIN) serve_events(&server);
+  if (faults->revents & POLLIN) pace_events(&server);
   else if (faults->revents) end(OUTCOME_GONE); /* the machine's memory is gone */
   if (machine->revents) {
     char ignored[64];
     ssize_t n = read(server.peer, ignored, sizeof ignored);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) end(OUTCOME_GONE);
+    if (n > 0) server.failure = "the machine speaks after its handshake";
   }
 }
 
@@ -119,7 +121,7 @@ static void turn(long deadline) {
   else if (fds[1].revents) machine_handshake(&server);
   if (!server.failure && fds[0].revents & (POLLIN | POLLHUP | POLLERR) && !owner_read(&server)) stop("the host agent is gone");
   if (ready == 0 && idle_work) serve_prefetch(&server);
-  if (!server.failure && serves && serve_is_finished(&server)) end(OUTCOME_COMPLETE);
+  if (!server.failure && serves && pace_is_finished(&server)) end(OUTCOME_COMPLETE);
 }
 
 int main(int argc, char **argv) {

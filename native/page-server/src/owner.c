@@ -76,11 +76,13 @@ static const char *take_fill(struct server *server, const unsigned char *payload
   server->prefetch_at = 0;
   server->prefetch_within = 0;
   server->filling = true;
+  server->missing_before = SIZE_MAX;
   return NULL;
 }
 
 static void put(struct owner *owner, const void *bytes, size_t length) {
-  memcpy(owner->output + owner->queued, bytes, length);
+  /* A failed set-up has no record. */
+  if (length) memcpy(owner->output + owner->queued, bytes, length);
   owner->queued += length;
 }
 

@@ -11,7 +11,6 @@
 #include <linux/userfaultfd.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { MAX_LOOKED = 1024 };
@@ -179,23 +178,14 @@ void serve_prefetch(struct server *server) {
   }
 }
 
-static bool is_missing(const struct server *server) {
+size_t serve_count_missing(const struct server *server) {
+  size_t count = 0;
   for (size_t i = 0; i < server->prefetch_count; i++) {
     const struct run *run = &server->prefetch[i];
     for (uint64_t page = run->first; page < (uint64_t)run->first + run->count && page < server->image.size / PAGE; page++)
-      if (missing(server, page * PAGE) && region_of_offset(server, page * PAGE)) return true;
+      if (missing(server, page * PAGE) && region_of_offset(server, page * PAGE)) count++;
   }
-  return false;
-}
-
-bool serve_is_finished(struct server *server) {
-  if (!server->filling || server->prefetch_at < server->prefetch_count || server->wanted || server->in_flight) return false;
-  if (is_missing(server)) {
-    server->prefetch_at = 0;
-    return false;
-  }
-  const char done = 'D';
-  return send(server->peer, &done, 1, MSG_NOSIGNAL) == 1;
+  return count;
 }
 
 void serve_provided(struct server *server, uint64_t offset, const unsigned char *bytes, size_t length) {

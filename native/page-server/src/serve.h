@@ -7,8 +7,8 @@ void serve_events(struct server *server);
 bool serve_has_work(const struct server *server);
 /* Brings in the next of them. */
 void serve_prefetch(struct server *server);
-/* Whether nothing can be missing any more: the machine has been told so then. A page that was refused for a moment is tried again. */
-bool serve_is_finished(struct server *server);
+/* How many pages of the prefetch list are still to be brought in. */
+size_t serve_count_missing(const struct server *server);
 /* Gives a requested block to the machine. */
 void serve_provided(struct server *server, uint64_t offset, const unsigned char *bytes, size_t length);
 #endif

@@ -49,6 +49,7 @@ struct server {
   size_t prefetch_count, prefetch_at;
   uint32_t prefetch_within; /* pages of the run that are done */
   bool filling;             /* the prefetch list is all that may be missing */
+  size_t missing_before, fruitless; /* of passes over that list */
   uint32_t *record; /* pages in the order of their faults */
   size_t recorded, record_limit;
   uint8_t *blocks; /* state of each callback block */

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "machine.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "../../jail/src/filter.h"
 #include "../../jail/src/options.h"
 #include "../../jail/src/supervise.h"
 #include "command-line.h"
@@ -28,6 +30,8 @@ static void begin(const struct options *options, int report) {
   command_line_show((const char *const *)options->program, (const char *const *)environment);
   command_line_name(options->program[0]);
   environ = environment;
+  /* All threads: QEMU's fork handlers have made one. */
+  if (options->filter && filter_install(options->filter, FILTER_EXEC_KILLED)) refuse(strerror(errno));
   if (read(report, &released, 1) != 1) _exit(1);
   close(report);
   int count = 0;

@@ -59,6 +59,7 @@ import { registerProcesses, registerProcessesAdmin } from "./processes/register-
 import type { ProcessesDeps } from "./processes/register-processes.ts";
 import { registerConnections } from "./sign-in/connection-routes.ts";
 import { registerDeviceDecisions, registerDevices } from "./sign-in/device-routes.ts";
+import { registerProgramDecisions, registerProgramPage } from "./sign-in/program-routes.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
 import { registerTeamsAdmin } from "./teams/admin-team-routes.ts";
 import { registerQuota } from "./teams/quota-routes.ts";
@@ -169,6 +170,7 @@ export async function registerPublicRoutes(group: App, app: App, services: Platf
   const pages = dashboardPage;
   registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing, pages });
   registerDevices(group, { devices, sessions, limiter, publicUrl, pages });
+  registerProgramPage(group, { pages });
   registerPortSignIn(group, { sessions, ports, edge, refreshCookie, pages });
   registerDownloads(group, { packages: clientPackages, proxies, publicUrl });
   registerDashboard(group, { files: dashboard, page: dashboardPage });
@@ -204,6 +206,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
     outgoing,
     ports,
     processes,
+    programs,
     providers,
     random,
     record,
@@ -227,6 +230,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
     clock,
   });
   registerDeviceDecisions(group, { devices, limiter, database });
+  registerProgramDecisions(group, { programs, limiter });
   registerConnections(group, { signIn, connections, providers, attemptCookie, limiter, closing });
   registerTeams(group, { teams, deletion, invitations, limiter });
   registerAuditLog(group, { database });

@@ -1,5 +1,7 @@
 import type { Database } from "@wrenn/database";
 import type { ApiKeysService } from "./accounts/api-keys.ts";
+import type { LoginKeys } from "./accounts/login-keys.ts";
+import type { Sessions } from "./accounts/sessions.ts";
 import type { RecordAudit } from "./audit/audit.ts";
 import type { BuildArchives } from "./builds/build-archives.ts";
 import type { BuildsService } from "./builds/builds.ts";
@@ -10,6 +12,7 @@ import type { AddCounter } from "./http/prometheus.ts";
 import type { RequestLimits } from "./http/request-limits.ts";
 import type { CapsuleLogs } from "./logs/capsule-logs.ts";
 import type { PortsService } from "./ports/ports.ts";
+import type { ProgramLogins } from "./sign-in/program-logins.ts";
 import type { TemplatesService } from "./templates/templates.ts";
 
 /** What another API of this server works with: the services behind the platform's own API. */
@@ -21,8 +24,11 @@ export interface SharedServices {
   readonly database: Database;
   readonly fleet: Fleet;
   readonly limits: RequestLimits;
+  readonly loginKeys: LoginKeys;
   readonly logs: CapsuleLogs;
   readonly ports: PortsService;
+  readonly programs: ProgramLogins;
+  readonly sessions: Sessions;
   readonly templates: TemplatesService;
   /** Records what a request of {@link openApi} did. */
   readonly record: RecordAudit;

@@ -28,6 +28,7 @@ const PORT_SIGN_IN = `/v1/ports/sign-in?${new URLSearchParams({
 test("before it is built, people on their way meet simple pages, and /v1/info names no dashboard", async () => {
   for (const [path, title] of [
     ["/device?user_code=BCDF-GHJK", "Log in on a device"],
+    ["/docs/api/cli?next=http://localhost:4711", "Log in to the command line"],
     [PORT_SIGN_IN, "Sign in to open this port"],
   ] as const) {
     const answer = await rawRequest(platform.url, { method: "GET", path });
@@ -81,17 +82,20 @@ test("built later it is there, with a nonce of each answer on every script and i
 
 test("built, the pages on which people approve devices and open private ports are its own", async () => {
   const { cookie } = await platform.person("ada");
-  for (const [path, status, headers] of [
-    ["/device?user_code=BCDF-GHJK", 200, {}],
-    [PORT_SIGN_IN, 200, {}],
-    [PORT_SIGN_IN, 404, { cookie }],
+  for (const [path, status, headers, outcome] of [
+    ["/device?user_code=BCDF-GHJK", 200, {}, undefined],
+    [PORT_SIGN_IN, 200, {}, undefined],
+    [PORT_SIGN_IN, 404, { cookie }, "no_such_port"],
+    ["/docs/api/cli?next=http://localhost:4711&cliVersion=2.19.0", 200, {}, undefined],
+    ["/docs/api/cli?next=http://localhost.example.org:4711", 400, {}, "address_refused"],
+    ["/docs/api/cli?state=success&email=ada%40example.org", 200, {}, undefined],
   ] as const) {
     const answer = await rawRequest(platform.url, { method: "GET", path, headers });
     assert.equal(answer.status, status, path);
     assert.match(String(answer.headers["content-security-policy"]), /script-src 'self' 'nonce-/);
     assert.equal(answer.headers["cache-control"], "no-store");
-    const outcome = /<html data-outcome="no_such_port">/.test(answer.text);
-    assert.equal(outcome, status === 404, "its page is told what the address does not say");
+    const [, told] = /<html data-outcome="(\w+)">/.exec(answer.text) ?? [];
+    assert.equal(told, outcome, `${path}: its page is told what the address does not say`);
   }
   const { body } = await platform.call("GET", "/v1/info");
   assert.ok((body["features"] as string[]).includes("dashboard"));

@@ -67,6 +67,8 @@ const elsewhere = new Set([
   "npm_package_unavailable",
   "package_index_unavailable",
   "packages_not_installable",
+  "oauth_client_unknown",
+  "oauth_grant_unsupported",
   "port_draining",
   "port_head_too_large",
   "port_hung_up",

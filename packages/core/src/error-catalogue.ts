@@ -209,6 +209,12 @@ export const errorCatalogue = {
     "memory pages cannot be served: {problem}",
     "Destroy the capsule and resume it again; the host's log holds the cause.",
   ),
+  disk_image_refused: system(
+    "agent_error",
+    502,
+    "the disk image {path} is not used: {problem}",
+    "Restore a checkpoint or create a capsule from its template. Ask the operator to look for the cause in the host's log: the image is damaged, or was changed by something other than Wrenn.",
+  ),
   disk_full: system(
     "agent_error",
     502,

@@ -56,6 +56,18 @@ export const signInErrors = {
     "no login waits for this device code",
     "A code works once; begin again with POST /v1/auth/device.",
   ),
+  oauth_client_unknown: user(
+    "unauthorized",
+    401,
+    "this client is not registered here",
+    "Log in again: the program gets its client id with its login.",
+  ),
+  oauth_grant_unsupported: user(
+    "invalid_request",
+    400,
+    "this endpoint takes the grant type refresh_token",
+    "Send grant_type=refresh_token; a person approves a new login in a browser.",
+  ),
   user_code_not_found: user(
     "not_found",
     404,

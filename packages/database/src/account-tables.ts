@@ -37,6 +37,8 @@ export interface SessionsTable {
   user_agent: ColumnType<string, string | undefined, string>;
   /** Name of the device whose login a person approved. */
   device: ColumnType<string | null, string | null | undefined, never>;
+  /** OAuth client id of the program that redirected a browser to itself; null for other logins. */
+  oauth_client: ColumnType<string | null, string | null | undefined, never>;
   created_at: Stamp;
   /** When its token was last renewed. */
   last_used_at: Stamp;

@@ -79,7 +79,7 @@ export * as signInAttemptQueries from "./queries/sign-in-attempts.ts";
 export * as signingKeyQueries from "./queries/signing-keys.ts";
 export type { SigningKey } from "./queries/signing-keys.ts";
 export * as sessionQueries from "./queries/sessions.ts";
-export type { ListedSession, LiveSession } from "./queries/sessions.ts";
+export type { ListedSession, LiveSession, ProgramOfSession } from "./queries/sessions.ts";
 export * as userQueries from "./queries/users.ts";
 export type { UserRow } from "./queries/users.ts";
 export { QueuedTransactions } from "./queued-transactions.ts";

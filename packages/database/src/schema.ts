@@ -91,6 +91,8 @@ export interface ApiKeysTable {
   created_by: ColumnType<string | null, string | null | undefined, never>;
   scopes: Defaulted<ApiKeyScope[]>;
   expires_at: ColumnType<Date | null, Date | null | undefined, never>;
+  /** The login that the key was made for, and ends with. */
+  session_id: ColumnType<string | null, string | null | undefined, never>;
 }
 
 export type CapsuleRowStatus =

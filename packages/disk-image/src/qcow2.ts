@@ -1,24 +1,47 @@
 import { writeFile } from "node:fs/promises";
 
-const MAGIC = 0x51_46_49_fb;
-const VERSION = 3;
-const CLUSTER_BITS = 17;
-const CLUSTER = 1 << CLUSTER_BITS;
-const HEADER_LENGTH = 104;
-const EXTENSION_BACKING_FORMAT = 0xe2_79_2a_ca;
-const INCOMPATIBLE_EXTENDED_L2 = 1n << 4n;
+export const MAGIC = 0x51_46_49_fb;
+export const VERSION = 3;
+export const CLUSTER_BITS = 17;
+export const CLUSTER = 1 << CLUSTER_BITS;
+/** Length of the header's fields, without those that later versions of QEMU added. */
+export const HEADER_FIELD_BYTES = 104;
+export const INCOMPATIBLE_EXTENDED_L2 = 1n << 4n;
+/** Width of reference counts: 2^4 bits. */
+export const REFCOUNT_ORDER = 4;
 /** The format's own bound for a backing file name. */
-const MAX_BACKING_BYTES = 1023;
+export const MAX_BACKING_BYTES = 1023;
 /** An extended L2 entry has 16 bytes, so one L2 table maps this many clusters. */
-const L2_ENTRIES = CLUSTER / 16;
-/** Clusters: header, refcount table, refcount block, L1 table. */
+export const L2_ENTRIES = CLUSTER / 16;
+/** Of each cluster, each with a bit of its own in the L2 entry. */
+export const SUBCLUSTERS = 32;
+export const SUBCLUSTER = CLUSTER / SUBCLUSTERS;
+/** Of an entry of an L1 or L2 table: the cluster is used once. */
+export const COPIED = 1n << 63n;
+/** Types of header extensions. */
+export const headerExtension = {
+  end: 0,
+  backingFormat: 0xe2_79_2a_ca,
+  featureNames: 0x68_03_f8_57,
+  encryption: 0x05_37_be_77,
+  dataFile: 0x44_41_54_41,
+} as const;
+/** Clusters of an empty overlay: header, refcount table, refcount block, L1 table. */
 const CLUSTERS = 4;
+
+export type ImageFormat = "raw" | "qcow2";
 
 export interface Overlay {
   /** Absolute path of the image underneath. */
   readonly backing: string;
-  readonly backingFormat: "raw" | "qcow2";
+  readonly backingFormat: ImageFormat;
   readonly sizeMib: number;
+}
+
+/** Places of an overlay's tables in its file. */
+export interface TablePlaces {
+  readonly refcountTable: number;
+  readonly l1: number;
 }
 
 /**
@@ -35,43 +58,60 @@ export async function createOverlay(path: string, overlay: Overlay): Promise<voi
  * @throws RangeError when the format cannot hold the path or the size.
  */
 export function encodeOverlay(overlay: Overlay): Buffer {
-  const backing = Buffer.from(overlay.backing, "utf8");
-  // A relative path would be looked up beside the overlay, wherever that is moved to.
-  if (!overlay.backing.startsWith("/"))
-    throw new RangeError(`backing path ${overlay.backing} is not absolute`);
-  if (backing.length > MAX_BACKING_BYTES) throw new RangeError(`backing path of ${backing.length} bytes`);
+  const image = Buffer.alloc(CLUSTER * CLUSTERS);
+  encodeHeader(overlay, { refcountTable: CLUSTER, l1: CLUSTER * 3 }).copy(image);
+  image.writeBigUInt64BE(BigInt(CLUSTER * 2), CLUSTER);
+  for (let cluster = 0; cluster < CLUSTERS; cluster++) image.writeUInt16BE(1, CLUSTER * 2 + cluster * 2);
+  return image;
+}
+
+/**
+ * The header of an overlay: its fields, the format of the backing file and its name.
+ *
+ * @throws RangeError when the format cannot hold the path or the size.
+ */
+export function encodeHeader(overlay: Overlay, places: TablePlaces): Buffer {
   if (!Number.isSafeInteger(overlay.sizeMib) || overlay.sizeMib < 1)
     throw new RangeError(`an image of ${overlay.sizeMib} MiB`);
   const size = overlay.sizeMib * 2 ** 20;
   const l1Size = Math.ceil(size / (CLUSTER * L2_ENTRIES));
   if (l1Size * 8 > CLUSTER) throw new RangeError(`an image of ${overlay.sizeMib} MiB`);
-  const image = Buffer.alloc(CLUSTER * CLUSTERS);
+  const fields = Buffer.alloc(HEADER_FIELD_BYTES);
+  fields.writeUInt32BE(MAGIC, 0);
+  fields.writeUInt32BE(VERSION, 4);
+  fields.writeUInt32BE(CLUSTER_BITS, 20);
+  fields.writeBigUInt64BE(BigInt(size), 24);
+  fields.writeUInt32BE(l1Size, 36);
+  fields.writeBigUInt64BE(BigInt(places.l1), 40);
+  fields.writeBigUInt64BE(BigInt(places.refcountTable), 48);
+  fields.writeUInt32BE(1, 56);
+  fields.writeBigUInt64BE(INCOMPATIBLE_EXTENDED_L2, 72);
+  fields.writeUInt32BE(REFCOUNT_ORDER, 96);
+  return withBacking(fields, overlay.backing, overlay.backingFormat);
+}
 
-  const extension = HEADER_LENGTH;
-  const format = Buffer.from(overlay.backingFormat, "latin1");
-  image.writeUInt32BE(EXTENSION_BACKING_FORMAT, extension);
-  image.writeUInt32BE(format.length, extension + 4);
-  format.copy(image, extension + 8);
+/**
+ * A header with these fields over another image.
+ *
+ * @param fields The first {@link HEADER_FIELD_BYTES} of a header.
+ * @throws RangeError when the format cannot hold the path.
+ */
+export function withBacking(fields: Buffer, path: string, format: ImageFormat): Buffer {
+  const name = Buffer.from(path, "utf8");
+  // A relative path would be looked up beside the overlay, wherever that is moved to.
+  if (!path.startsWith("/")) throw new RangeError(`backing path ${path} is not absolute`);
+  if (name.length > MAX_BACKING_BYTES) throw new RangeError(`backing path of ${name.length} bytes`);
+  const formatName = Buffer.from(format, "latin1");
   // Extensions are padded to eight bytes; an empty one ends the list.
-  const nameAt = extension + 8 + 8 + 8;
-  backing.copy(image, nameAt);
-
-  image.writeUInt32BE(MAGIC, 0);
-  image.writeUInt32BE(VERSION, 4);
-  image.writeBigUInt64BE(BigInt(nameAt), 8);
-  image.writeUInt32BE(backing.length, 16);
-  image.writeUInt32BE(CLUSTER_BITS, 20);
-  image.writeBigUInt64BE(BigInt(size), 24);
-  image.writeUInt32BE(l1Size, 36);
-  image.writeBigUInt64BE(BigInt(CLUSTER * 3), 40);
-  image.writeBigUInt64BE(BigInt(CLUSTER), 48);
-  image.writeUInt32BE(1, 56);
-  image.writeBigUInt64BE(INCOMPATIBLE_EXTENDED_L2, 72);
-  // Sixteen-bit reference counts (2^4).
-  image.writeUInt32BE(4, 96);
-  image.writeUInt32BE(HEADER_LENGTH, 100);
-
-  image.writeBigUInt64BE(BigInt(CLUSTER * 2), CLUSTER);
-  for (let cluster = 0; cluster < CLUSTERS; cluster++) image.writeUInt16BE(1, CLUSTER * 2 + cluster * 2);
-  return image;
+  const nameAt = HEADER_FIELD_BYTES + 8 + 8 + 8;
+  const header = Buffer.alloc(nameAt + name.length);
+  fields.copy(header, 0, 0, HEADER_FIELD_BYTES);
+  header.writeBigUInt64BE(BigInt(nameAt), 8);
+  header.writeUInt32BE(name.length, 16);
+  header.writeUInt32BE(HEADER_FIELD_BYTES, 100);
+  header.writeUInt32BE(headerExtension.backingFormat, HEADER_FIELD_BYTES);
+  header.writeUInt32BE(formatName.length, HEADER_FIELD_BYTES + 4);
+  formatName.copy(header, HEADER_FIELD_BYTES + 8);
+  name.copy(header, nameAt);
+  return header;
 }

@@ -4,6 +4,7 @@ import { guestChannel, UPLOAD_LIFETIME_MS } from "@wrenn/protocol";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
+import type { LaneDial } from "./lane/connection.ts";
 import { Lane } from "./lane/lane.ts";
 import { CapsuleBuffer } from "./memory/capsule-buffer.ts";
 import { ProcessTable } from "./processes/process-table.ts";
@@ -27,6 +28,8 @@ export interface GuestLinkOptions {
   /** Unix sockets of the two lanes. */
   readonly interactive: string;
   readonly bulk: string;
+  /** How lanes connect; default: as anybody would. */
+  readonly dial?: LaneDial;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -63,6 +66,7 @@ export class GuestLink {
       buffer,
       onActivity: options.onActivity ?? ((): void => {}),
       onViolation: (cause: WrennError): void => this.#giveUp(cause),
+      ...defined({ dial: options.dial }),
     };
     this.#control = new Lane({
       ...shared,
@@ -278,11 +282,13 @@ export class GuestLink {
   /**
    * Connects to the guest again after it was restored from the state in which it was frozen when this link was suspended.
    *
+   * @param dial - how lanes connect from now on: the machine that has the guest may be another user.
+   *
    * @throws the signal's reason when the guest does not answer before it aborts.
    */
-  async resume(signal: AbortSignal): Promise<void> {
-    this.#control.resume();
-    this.#bulk.resume();
+  async resume(signal: AbortSignal, dial?: LaneDial): Promise<void> {
+    this.#control.resume(dial);
+    this.#bulk.resume(dial);
     await abortable(signal, this.#control.ready);
     this.#table.resume();
   }

@@ -62,7 +62,7 @@ test("a host repeats its greeting to a guest that reads it and does not answer, 
   };
   const hello = { epoch: 7, nonce: randomBytes(16), linkId: 1n, lane: guestChannel.lanes.interactive };
   const connection = new Connection(
-    path,
+    { path },
     hello,
     { onFrame: () => {}, onDrain: () => {}, onClose: () => {} },
     clock,

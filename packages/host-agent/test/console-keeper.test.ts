@@ -9,7 +9,7 @@ import type { ConsoleLog } from "@wrenn/protocol";
 import { CONSOLE_RING, setFakeFault } from "@wrenn/vmm";
 import { CapsuleDirectory } from "../src/capsules/capsule-directory.ts";
 import { ConsoleKeeper } from "../src/console/console-keeper.ts";
-import { writeToConsole } from "./support/console-ring-file.ts";
+import { writeToConsole } from "@wrenn/vmm/testing";
 import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
 const root = await mkdtemp(join(tmpdir(), "wrenn-console-"));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { newId, systemRandom } from "@wrenn/core";
@@ -25,6 +25,13 @@ test("layers that are neither used nor pinned are removed", async () => {
   assert.deepEqual(await store.collect(() => new Set([id])), [], "it is used");
   assert.deepEqual(await store.collect(() => new Set()), [id]);
   assert.equal(await exists(store.path(id)), false);
+});
+
+test("a layer that was being written when its process was killed is removed at the next start", async () => {
+  const { store, id } = await storeWithLayer("restarted");
+  await writeFile(`${store.path(systemRandom.uuid())}.flattening`, "half a disk");
+  await new LayerStore(join(directory, "restarted"), systemRandom).open();
+  assert.deepEqual(await readdir(join(directory, "restarted")), [`${id}.qcow2`]);
 });
 
 test("a layer that could not be made is not kept", async () => {

@@ -9,7 +9,6 @@ export interface Requirement {
 /** What running, and building the native parts, needs. Names are those of Debian 12 and Ubuntu 22.04 or later. */
 export const requirements: readonly Requirement[] = [
   { name: "qemu-system-x86", reason: "runs the capsules' virtual machines" },
-  { name: "qemu-utils", reason: "makes and copies their disks (qemu-img)" },
   { name: "mmdebstrap", reason: "builds the root file systems of the templates" },
   { name: "nftables", reason: "the capsules' firewall" },
   { name: "iproute2", reason: "network namespaces and TAP devices" },
@@ -32,6 +31,7 @@ export const testRequirements: readonly Requirement[] = [
   { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
   { name: "cpio", reason: "reads back the archives that we write" },
   { name: "curl", reason: "a client of the API, of ports and of TLS" },
+  { name: "qemu-utils", reason: "judges the disks that we write (qemu-img, qemu-io)" },
   { name: "musl-tools", reason: "builds programs of images with another C library" },
   {
     name: "postgresql",

@@ -127,6 +127,19 @@ export interface ServedMemory {
   readonly ranges: string;
 }
 
+/** Where the guest of a machine is reached. */
+export interface MachineGuestChannel {
+  /** Unix sockets of the two lanes. */
+  readonly interactive: string;
+  readonly bulk: string;
+  /**
+   * Connects to one of them and returns the descriptor, which belongs to the caller and does not block.
+   *
+   * @throws an error with the kernel's code; WrennError `operation_failed` when it is not the machine that answers.
+   */
+  readonly dial?: (path: string) => number;
+}
+
 /** One running (or stopped) machine. Methods reject with WrennError `machine_died` once it is dead. */
 export interface Machine {
   readonly id: string;
@@ -135,8 +148,7 @@ export interface Machine {
   readonly identity: string;
   /** The VMM process itself. */
   readonly process: ProcessIdentity;
-  /** Unix sockets of the guest channel's two lanes. */
-  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  readonly guestChannel: MachineGuestChannel;
   /** Resolves, never rejects, when the VMM process is gone, with the cause. A machine that the VMM gives up is ended, too. */
   readonly death: Promise<MachineDeath>;
   /** Set while the VMM holds a machine that should run. The driver lets it continue as soon as the cause is gone. */

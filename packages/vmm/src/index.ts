@@ -13,7 +13,7 @@ export type { FakeFault } from "./fake/fake-hypervisor.ts";
 export { CONSOLE_RING, readConsole } from "./console/console-ring.ts";
 export type { ConsoleBytes } from "./console/console-ring.ts";
 export { createQemuHypervisor } from "./qemu/qemu-hypervisor.ts";
-export { DEFAULT_QEMU } from "./qemu/qemu-program.ts";
+export { chooseQemu, DEFAULT_QEMU } from "./qemu/qemu-program.ts";
 export type { QemuOptions } from "./qemu/qemu-hypervisor.ts";
 export { isSameFrequency, measureTscKhz, readMeasurement, settleTscKhz } from "./tsc-frequency.ts";
 export { LAYOUT_MS, MACHINES_PER_LAYOUT, MachineZygote } from "./zygote/machine-zygote.ts";

@@ -63,11 +63,11 @@ class TransferringQemu {
     this.#control = socket;
     socket.write(`${JSON.stringify({ QMP: {} })}\n`);
     readLinesWithDescriptors(socket, (line, [descriptor]) => {
-      const { execute } = JSON.parse(line) as { execute: string };
+      const { execute, id } = JSON.parse(line) as { execute: string; id: number };
       this.commands.push(execute);
       if (execute === "getfd")
         this.#connection = new Socket({ fd: descriptor, readable: true, writable: true });
-      socket.write(`${JSON.stringify({ return: this.#answer(execute) })}\n`);
+      socket.write(`${JSON.stringify({ return: this.#answer(execute), id })}\n`);
     });
   }
 

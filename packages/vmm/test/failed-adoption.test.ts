@@ -21,8 +21,9 @@ test("an adoption that fails closes its connection to QEMU, which serves one at 
     socket.write('{"QMP":{}}\n');
     socket.setEncoding("utf8").on("data", (text: string) => {
       const refused = isBusy && text.includes("query-status");
-      const answer = refused ? { error: { desc: "busy" } } : { return: { status: "running", running: true } };
-      socket.write(`${JSON.stringify(answer)}\n`);
+      const { id } = JSON.parse(text) as { readonly id: number };
+      const answer = refused ? { error: { desc: "busy" } } : { return: { status: "running" } };
+      socket.write(`${JSON.stringify({ ...answer, id })}\n`);
     });
   });
   t.after(async () => {
@@ -31,7 +32,14 @@ test("an adoption that fails closes its connection to QEMU, which serves one at 
   });
   await new Promise<void>((resolve) => server.listen(join(directory, machineFiles.qmp), resolve));
   const process = await identifyProcess(globalThis.process.pid);
-  const record = { id: "m", uid: 1, memoryFile: "/memory", memoryMib: 64, identity: "QEMU", process };
+  const record = {
+    id: "m",
+    uid: globalThis.process.getuid?.() ?? 0,
+    memoryFile: "/memory",
+    memoryMib: 64,
+    identity: "QEMU",
+    process,
+  };
   await writeFile(join(directory, machineFiles.record), JSON.stringify(record));
   const hypervisor = await createQemuHypervisor({
     logger: silentLogger,
@@ -39,6 +47,7 @@ test("an adoption that fails closes its connection to QEMU, which serves one at 
     tscKhz: 1_000_000,
     jail: "/nowhere/jail",
     shim: "/nowhere/shim",
+    cacheDirectory: directory,
     hasRoom: async () => true,
   });
 

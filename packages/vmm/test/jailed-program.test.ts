@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
@@ -38,6 +38,10 @@ after(async () => {
   zygote?.[Symbol.dispose]();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** landlock_create_ruleset(2) returns the version of the kernel's Landlock. */
+const version = await tryCommand([perl, "-e", "print syscall(444, 0, 0, 1)"]);
+const hasLandlock = Number(version.stdout) > 0;
 
 const ways = {
   executed: (program: JailedProgram) => startJailed(program, tryCommand, signal),
@@ -118,7 +122,10 @@ for (const [way, start] of Object.entries(ways)) {
       }
       const limits = await readFile(`/proc/${pid}/limits`, "utf8");
       assert.match(limits, /^Max core file size +0 +0 /m);
-      assert.match(limits, /^Max open files +1024 +1024 /m);
+      assert.match(limits, /^Max open files +512 +512 /m);
+      assert.match(limits, /^Max processes +512 +512 /m);
+      assert.match(limits, /^Max locked memory +0 +0 /m);
+      assert.match(limits, /^Max msgqueue size +0 +0 /m);
       assert.match(limits, /^Max file size +10485760 +10485760 /m);
       for (const kind of ["mnt", "pid", "ipc", "uts", "net"])
         assert.notEqual(await readlink(`/proc/${pid}/ns/${kind}`), await readlink(`/proc/self/ns/${kind}`));
@@ -160,12 +167,69 @@ for (const [way, start] of Object.entries(ways)) {
       assert.equal(machine.pid, pid);
     });
 
+    test("makes the system calls of its filter, is ended by any other, and executes nothing", async () => {
+      const scripts = {
+        listed: `$| = 1; print "runs\n"; sleep 1; exit 7`,
+        other: `$| = 1; print "runs\n"; sleep 1; syscall(321, 0, 0, 0); print "passed\n"`,
+        exec: `$| = 1; print "runs\n"; sleep 1; exec "/usr/bin/true"; print "refused\n"; exit 8`,
+        fork: `$| = 1; print "runs\n"; sleep 1; my $pid = fork; print defined $pid ? "forked\n" : "refused\n"`,
+      };
+      const ends: Record<string, readonly unknown[]> = {};
+      for (const [name, script] of Object.entries(scripts)) {
+        await using program = await jailedPerl(script, { filter: "emulated" });
+        const started = await start(program);
+        await printed(program, "runs\n");
+        for (const thread of await readdir(`/proc/${started.pid}/task`)) {
+          const status = await readFile(`/proc/${started.pid}/task/${thread}/status`, "utf8");
+          assert.match(status, /^Seccomp:\t2$/m);
+        }
+        const exit = join(program.directory, "exit.json");
+        await eventually("it has ended", async () => (await readFile(exit, "utf8")) !== "");
+        const { code, signal: by } = JSON.parse(await readFile(exit, "utf8")) as Record<string, number>;
+        const output = (await printed(program, "runs\n")).replace(/.*runs\n/s, "");
+        ends[name] = [output, code, by];
+      }
+      assert.deepEqual(ends, {
+        listed: ["", 7, 0],
+        other: ["", -1, 31],
+        // The filter of a forked program names execve; that of an executed one has no one left who would allow it.
+        exec: way === "forked" ? ["", -1, 31] : ["refused\n", 8, 0],
+        fork: ["", -1, 31],
+      });
+    });
+
+    test(
+      "makes files only where it may write, and links and directories nowhere",
+      { skip: !hasLandlock },
+      async () => {
+        const attempts = `$| = 1;
+        sub tried { my ($what, $done) = @_; print "$what ", $done ? "done" : $! + 0, "\n" }
+        tried("file", open(my $file, ">", "$ENV{RUN}/made"));
+        tried("removal", unlink("$ENV{RUN}/made"));
+        tried("link", symlink("/etc/shadow", "$ENV{RUN}/link"));
+        tried("directory", mkdir("$ENV{RUN}/directory"));
+        tried("execution", system("/usr/bin/true") == 0);
+        print "done\n"; sleep 60;`;
+        const writable = await mkdtemp(join(directory, "writable-"));
+        await chown(writable, uid, uid);
+        await using program = await jailedPerl(attempts, {
+          writable: [writable],
+          environment: { RUN: writable },
+        });
+        const { pid } = await start(program);
+        const output = await printed(program, "\ndone\n");
+        process.kill(pid, "SIGKILL");
+        assert.equal(output, "file done\nremoval done\nlink 13\ndirectory 13\nexecution done\ndone\n");
+      },
+    );
+
     test("does not start in a jail that cannot be built, and the cause is reported", async () => {
       const attempts: readonly (readonly [Partial<JailedProgram>, RegExp])[] = [
         [{ readable: ["/nowhere/file"] }, /wrenn-jail: \/nowhere\/file: No such file/],
         [{ namespace: "/nowhere/netns" }, /wrenn-jail: \/nowhere\/netns: No such file/],
         [{ cgroups: ["/nowhere/tasks"] }, /wrenn-jail: \/nowhere\/tasks: No such file/],
         [{ devices: ["/dev/nothing"] }, /wrenn-jail: \/dev\/nothing: No such file/],
+        [{ system: "/nowhere" }, /wrenn-jail: \/nowhere: No such file/],
         [{ uid: 0 }, /wrenn-jail: wrong arguments/],
         [{ directory: "/nowhere" }, /wrenn-jail: \/nowhere: No such file/],
       ];

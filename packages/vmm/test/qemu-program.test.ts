@@ -7,7 +7,7 @@ import { chooseQemu } from "../src/qemu/qemu-program.ts";
 
 const directory = await mkdtemp(join(tmpdir(), "wrenn-qemu-"));
 after(() => rm(directory, { recursive: true, force: true }));
-const full = "/usr/bin/qemu-system-x86_64";
+const full = { path: "/usr/bin/qemu-system-x86_64", ownFilter: true };
 
 /** A QEMU that only writes down how it was started. */
 async function program(name: string, body: string): Promise<string> {
@@ -17,21 +17,26 @@ async function program(name: string, body: string): Promise<string> {
   return path;
 }
 
-test("under KVM the small QEMU is used where it starts with the filter for system calls", async () => {
+test("under KVM the small QEMU is used, with its own filter for system calls where it has one", async () => {
   const filters = await program(
     "filters",
     `case "$*" in *"-accel kvm"*"-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"*) exit 0 ;; esac; exit 1`,
   );
-  assert.equal(await chooseQemu({ accelerator: "kvm" }, filters), filters);
+  assert.deepEqual(await chooseQemu({ accelerator: "kvm" }, filters), { path: filters, ownFilter: true });
+  const refuses = await program(
+    "refuses",
+    `case "$*" in *spawn=deny*) echo "support is not enabled" >&2; exit 1 ;; esac; exit 0`,
+  );
+  assert.deepEqual(await chooseQemu({ accelerator: "kvm" }, refuses), { path: refuses, ownFilter: false });
 });
 
-test("under KVM the full QEMU is used where the small one is not installed, or refuses the filter", async () => {
-  const refuses = await program("refuses", `echo "-sandbox support is not enabled" >&2; exit 1`);
-  assert.equal(await chooseQemu({ accelerator: "kvm" }, refuses), full);
-  assert.equal(await chooseQemu({ accelerator: "kvm" }, join(directory, "missing")), full);
+test("under KVM the full QEMU is used where the small one is not installed, or does not start", async () => {
+  const broken = await program("broken", "exit 1");
+  assert.deepEqual(await chooseQemu({ accelerator: "kvm" }, broken), full);
+  assert.deepEqual(await chooseQemu({ accelerator: "kvm" }, join(directory, "missing")), full);
 });
 
 test("under emulation the full QEMU is used, and the small one, which cannot emulate, is not asked", async () => {
   const works = await program("works", "exit 0");
-  assert.equal(await chooseQemu({ accelerator: "tcg" }, works), full);
+  assert.deepEqual(await chooseQemu({ accelerator: "tcg" }, works), full);
 });

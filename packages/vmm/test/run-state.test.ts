@@ -63,12 +63,12 @@ class ScriptedQemu {
     socket.write('{"QMP":{}}\n');
     socket.setEncoding("utf8").on("data", (text: string) => {
       for (const line of text.trim().split("\n")) {
-        const { execute } = JSON.parse(line) as { readonly execute: string };
+        const { execute, id } = JSON.parse(line) as { readonly execute: string; readonly id: number };
         this.commands.push(execute);
         const isRefused = execute === "query-status" && this.refusals > 0;
         if (isRefused) this.refusals--;
         const answer = isRefused ? { error: { desc: "busy" } } : { return: this.#answer(execute) };
-        socket.write(`${JSON.stringify(answer)}\n`);
+        socket.write(`${JSON.stringify({ ...answer, id })}\n`);
       }
     });
   }

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { randomHex } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 
@@ -19,6 +20,21 @@ export function newApiKey(
 ): { readonly key: string; readonly prefix: string } {
   const { prefix, bytes } = forms[form];
   const key = prefix + randomHex(random, bytes);
+  return { key, prefix: key.slice(0, PREFIX_LENGTH) };
+}
+
+/**
+ * The key of a row that can be made again from a secret of the installation and the id of the row, in the form that clients of E2B take.
+ *
+ * @param id - random, and of this row only.
+ */
+export function derivedApiKey(
+  secret: Uint8Array,
+  id: string,
+): { readonly key: string; readonly prefix: string } {
+  const { prefix, bytes } = forms.e2b;
+  const hash = createHmac("sha256", secret).update(`login key ${id}`).digest("hex");
+  const key = prefix + hash.slice(0, bytes * 2);
   return { key, prefix: key.slice(0, PREFIX_LENGTH) };
 }
 

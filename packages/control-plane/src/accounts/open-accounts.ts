@@ -11,6 +11,7 @@ import { BrowserLinks } from "./browser-links.ts";
 import { Authenticator } from "./authenticator.ts";
 import { FirstAdmin } from "./first-admin.ts";
 import type { KeepFirstAdminToken } from "./first-admin.ts";
+import { LoginKeys } from "./login-keys.ts";
 import { MailedTokens } from "./mailed-tokens.ts";
 import { Passwords } from "./passwords.ts";
 import { Sessions } from "./sessions.ts";
@@ -26,6 +27,7 @@ export interface AccountServices {
   readonly authenticator: Authenticator;
   readonly browserLinks: BrowserLinks;
   readonly firstAdmin: FirstAdmin;
+  readonly loginKeys: LoginKeys;
   /** Refresh tokens travel in it. */
   readonly refreshCookie: TokenCookie;
   readonly sessions: Sessions;
@@ -72,6 +74,7 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
     authenticator: new Authenticator(apiKeyAuth, sessions),
     browserLinks: new BrowserLinks({ database, clock, random, sessions, audit }),
     firstAdmin,
+    loginKeys: new LoginKeys({ database, transactions, clock, random, audit }),
     refreshCookie: new TokenCookie({
       name: "wrenn_refresh",
       maxAgeSec: REFRESH_SEC,

@@ -33,6 +33,8 @@ export interface NewLogin {
   readonly client: ClientDetails;
   /** Name of the device whose login a person approved in a browser. */
   readonly device?: string;
+  /** OAuth client id of a program that redirects a browser to itself. */
+  readonly oauthClient?: string;
 }
 
 interface Cached {
@@ -60,11 +62,20 @@ export class Sessions {
    *
    * @returns what makes the token, once the transaction is committed.
    */
-  async begin(trx: Trx, { userId, teamId, client, device }: NewLogin): Promise<BegunSession> {
+  async begin(trx: Trx, { userId, teamId, client, device, oauthClient }: NewLogin): Promise<BegunSession> {
     const id = this.#random.uuid();
     const createdAt = this.#now();
     const expiresAt = new Date(createdAt.getTime() + SESSION_MS);
-    await sessionQueries.insertSession(trx, { id, userId, teamId, client, device, createdAt, expiresAt });
+    await sessionQueries.insertSession(trx, {
+      id,
+      userId,
+      teamId,
+      client,
+      device,
+      oauthClient,
+      createdAt,
+      expiresAt,
+    });
     return await this.#renew(trx, id);
   }
 

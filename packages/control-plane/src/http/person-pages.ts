@@ -7,7 +7,7 @@ export interface PersonPage {
   readonly simple: HtmlPage;
   readonly status?: number;
   /** What the address alone does not say; the dashboard's page finds it in its document. */
-  readonly outcome?: "no_such_port";
+  readonly outcome?: "no_such_port" | "address_refused";
 }
 
 /** Who answers with pages for people. */

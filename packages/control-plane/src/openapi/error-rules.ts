@@ -17,6 +17,7 @@ const HOST = [
   "guest_protocol",
   "guest_busy",
   "disk_full",
+  "disk_image_refused",
 ] as const satisfies readonly ErrorReason[];
 /** A machine has to start: of a new capsule, or of one that is resumed. */
 const START = [
@@ -103,7 +104,8 @@ export const errorRules: readonly ErrorRule[] = [
     routes: /^POST \/v1\/auth\/refresh$/,
     errors: ["refresh_token_invalid", "account_disabled", "account_deactivated"],
   },
-  { routes: /^POST \/v1\/auth\/device/, errors: ["token_invalid"] },
+  { routes: /^POST \/v1\/auth\/(device|program\/)/, errors: ["token_invalid"] },
+  { routes: /^POST \/v1\/auth\/program\//, errors: ["session_required", "invalid_field"] },
   {
     routes: /^POST \/v1\/auth\/device\/(lookup|approve|deny)$/,
     errors: ["session_required", "user_code_not_found", "device_login_decided", "device_code_expired"],

@@ -11,6 +11,7 @@ import { Connections } from "./connections.ts";
 import { DeviceLogins } from "./device-logins.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import { IdentityProviders } from "./identity-providers.ts";
+import { ProgramLogins } from "./program-logins.ts";
 import { ATTEMPT_MS, SignIn } from "./sign-in.ts";
 
 /** Everything about signing in by accounts of other services. */
@@ -18,6 +19,7 @@ export interface SignInServices {
   readonly signIn: SignIn;
   readonly connections: Connections;
   readonly devices: DeviceLogins;
+  readonly programs: ProgramLogins;
   readonly providers: IdentityProviders;
   readonly attemptCookie: TokenCookie;
 }
@@ -56,6 +58,7 @@ export function openSignIn(deps: SignInServicesDeps): SignInServices {
     }),
     connections,
     devices: new DeviceLogins({ database, clock, random, apiKeys, sessions, audit }),
+    programs: new ProgramLogins({ database, clock, accounts, sessions, audit, publicUrl }),
     providers,
     // Lax: the provider leads the browser back here, and the cookie has to come along.
     attemptCookie: new TokenCookie({

@@ -7,7 +7,7 @@ import type { HtmlPage } from "../http/page.ts";
 const SCRIPT = `
 const way = sessionStorage.getItem("${RETURN_TO_KEY}") ?? "";
 sessionStorage.removeItem("${RETURN_TO_KEY}");
-if (way.startsWith("/v1/ports/sign-in?") || way.startsWith("/device?")) location.replace(way);
+if (["/v1/ports/sign-in?", "/device?", "/docs/api/cli?"].some((page) => way.startsWith(page))) location.replace(way);
 `;
 
 const AGAIN = "Please try again.";

@@ -16,6 +16,7 @@ export const exceptions: Readonly<Record<string, string>> = {
   "POST /v1/auth/refresh": "renews a login that is recorded",
   "POST /v1/auth/device": "the decision of a person is recorded",
   "POST /v1/auth/device/lookup": "reads",
+  "POST /v1/auth/program/deny": "changes nothing",
   "POST /v1/auth/bootstrap/renew": "the administrator that the token creates is recorded",
   "POST /v1/auth/browser-links": "the login that it opens is recorded",
   "POST /v1/auth/browser-links/follow": "the login that is confirmed is recorded",

@@ -57,6 +57,8 @@ export async function insertApiKey(
     readonly createdBy?: string;
     readonly scopes?: readonly ApiKeyScope[];
     readonly expiresAt?: Date;
+    /** The login that it is made for. */
+    readonly sessionId?: string;
   },
 ): Promise<ApiKeyRow> {
   return await db
@@ -70,6 +72,7 @@ export async function insertApiKey(
       last_used: null,
       created_by: key.createdBy,
       expires_at: key.expiresAt,
+      session_id: key.sessionId,
       ...(key.scopes ? { scopes: [...key.scopes] } : {}),
     })
     .returningAll()
@@ -90,6 +93,16 @@ export async function listApiKeys(
     .orderBy("api_keys.created_at", "desc")
     .orderBy("api_keys.id")
     .execute();
+}
+
+/** Ids of the keys of a login, by team. */
+export async function findKeysOfSession(db: Db, sessionId: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await db
+    .selectFrom("api_keys")
+    .select(["id", "team_id as teamId"])
+    .where("session_id", "=", sessionId)
+    .execute();
+  return new Map(rows.map(({ id, teamId }) => [teamId, id]));
 }
 
 /** Names a key of a team; answers it when it is there. */

@@ -14,6 +14,8 @@ export interface NewSession {
   readonly client: SessionClient;
   /** Name of the device whose login a person approved. */
   readonly device: string | undefined;
+  /** OAuth client id of a program that redirects a browser to itself. */
+  readonly oauthClient: string | undefined;
   readonly createdAt: Date;
   readonly expiresAt: Date;
 }
@@ -28,6 +30,7 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
       address: session.client.address,
       user_agent: session.client.userAgent,
       device: session.device ?? null,
+      oauth_client: session.oauthClient ?? null,
       created_at: session.createdAt,
       last_used_at: session.createdAt,
       expires_at: session.expiresAt,
@@ -156,6 +159,26 @@ export async function lockSession(
     // The user first, as by what ends the sessions of one: neither then waits for the other.
     .forShare(["users", "memberships", "sessions"])
     .executeTakeFirst();
+}
+
+/** The program that a login was given to by a redirect. */
+export interface ProgramOfSession {
+  readonly oauthClient: string;
+  readonly name: string;
+  readonly expiresAt: Date;
+}
+
+/** The program of a session; undefined for sessions of browsers and devices. */
+export async function findProgramOfSession(db: Db, id: string): Promise<ProgramOfSession | undefined> {
+  const row = await db
+    .selectFrom("sessions")
+    .select(["oauth_client as oauthClient", "device as name", "expires_at as expiresAt"])
+    .where("id", "=", id)
+    .executeTakeFirst();
+  const { oauthClient = null, name = null, expiresAt } = row ?? {};
+  return oauthClient === null || expiresAt === undefined
+    ? undefined
+    : { oauthClient, name: name ?? oauthClient, expiresAt };
 }
 
 export async function changeSessionTeam(db: Db, id: string, teamId: string): Promise<void> {

@@ -4,6 +4,7 @@ import { WrennError } from "@wrenn/core";
 import type { Static } from "typebox";
 import type { ErrorBody } from "./error-body.ts";
 import { clientOf } from "./unknown-routes.ts";
+import { isOauthRoute, oauthError } from "./oauth-error.ts";
 import type { UnknownRoutes } from "./unknown-routes.ts";
 
 /** Statuses that clients of this API tell apart, where the platform's own differ. */
@@ -31,6 +32,8 @@ export function e2bAnswers(unknown: UnknownRoutes): OtherApi["answers"] {
   return {
     refusal: (error, request, logger) => {
       const wire = toWire(error, request.id, logger);
+      if (isOauthRoute(request.routeOptions.url))
+        return { headers: wire.headers, ...oauthError(wire.status, wire.body.error) };
       const body = bodyOf(wire.status, wire.body.error);
       return { status: body.code, headers: wire.headers, body };
     },

@@ -2,7 +2,7 @@ import { hostNameOf } from "@wrenn/edge";
 
 /** First parts of the paths of the API, also below `/v2` and `/v3`; none of them is a path of the platform's own API or its pages. */
 const PATH =
-  /^(?:\/v[23])?\/(?:sandboxes|templates|snapshots|teams|api-keys|access-tokens|volumes|volumecontent|secrets|nodes|admin|e2b-files)(?:[/?]|$)/;
+  /^(?:\/v[23])?\/(?:sandboxes|templates|snapshots|teams|api-keys|access-tokens|volumes|volumecontent|secrets|nodes|admin|e2b-files|e2b-oauth)(?:[/?]|$)/;
 
 /** Where the platform's own API lies, under every name of the server. */
 const OWN = "/v1/";

@@ -18,6 +18,7 @@ import { registerUploadLinks, registerUploads } from "../templates/upload-routes
 import { e2bAnswers } from "./e2b-answers.ts";
 import { registerGaps } from "./gap-routes.ts";
 import { registerKeys } from "./key-routes.ts";
+import { registerOauth } from "./oauth-routes.ts";
 import { registerTeam } from "./team-routes.ts";
 import type { UnknownRoutes } from "./unknown-routes.ts";
 
@@ -52,7 +53,10 @@ export async function openE2bApi({
   const runs = new SandboxRuns({ services, sandboxes, clock });
   return await services.openApi({
     answers: e2bAnswers(unknown),
-    addPublicRoutes: async (group) => await registerUploads(group, { services, links }),
+    addPublicRoutes: async (group) => {
+      await registerUploads(group, { services, links });
+      await registerOauth(group, { services });
+    },
     addRoutes: (group) => {
       registerTeam(group, { services });
       registerKeys(group, { services });

@@ -1,5 +1,5 @@
-import { connect } from "node:net";
-import type { Socket } from "node:net";
+import { connect, Socket } from "node:net";
+import type { OnReadOpts } from "node:net";
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
@@ -21,6 +21,15 @@ export interface ConnectionEvents {
   readonly onClose: (cause: unknown) => void;
 }
 
+/** Connects to the socket of a lane and returns the descriptor, which does not block. @throws when it cannot, or must not. */
+export type LaneDial = (path: string) => number;
+
+/** Where a lane connects to, and how: by default as anybody would. */
+export interface LanePlace {
+  readonly path: string;
+  readonly dial?: LaneDial;
+}
+
 /** One connection of a lane: handshake, then frames. */
 export class Connection {
   readonly epoch: number;
@@ -35,7 +44,7 @@ export class Connection {
   #gathers = false;
 
   /** @param clock - measures the pauses between repeated greetings. */
-  constructor(path: string, hello: Hello, events: ConnectionEvents, clock: Clock) {
+  constructor(place: LanePlace, hello: Hello, events: ConnectionEvents, clock: Clock) {
     this.epoch = hello.epoch;
     const { promise, resolve, reject } = Promise.withResolvers<Welcome>();
     this.welcome = promise;
@@ -58,12 +67,10 @@ export class Connection {
         return true;
       },
     };
-    const socket = connect({ path, onread });
+    // Rejects only with the abort that ends it.
+    const greet = (): void => void this.#greet(guestChannel.encodeHello(hello), clock).catch(() => {});
+    const socket = openSocket(place, onread, greet);
     this.#socket = socket;
-    socket.on("connect", () => {
-      // Rejects only with the abort that ends it.
-      this.#greet(guestChannel.encodeHello(hello), clock).catch(() => {});
-    });
     socket.on("error", (error) => (this.#cause ??= error));
     socket.on("drain", events.onDrain);
     socket.once("close", () => {
@@ -130,4 +137,18 @@ export class Connection {
       this.#socket.write(record);
     }
   }
+}
+
+/** @param connected - called later, once bytes can be written. */
+function openSocket({ path, dial }: LanePlace, onread: OnReadOpts, connected: () => void): Socket {
+  if (!dial) return connect({ path, onread }).on("connect", connected);
+  let fd: number;
+  try {
+    fd = dial(path);
+  } catch (error) {
+    return new Socket().destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+  const socket = new Socket({ fd, onread, readable: true, writable: true });
+  process.nextTick(connected);
+  return socket;
 }

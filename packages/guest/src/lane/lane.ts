@@ -1,10 +1,10 @@
-import { problemOf, WrennError } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Welcome } from "@wrenn/protocol";
 import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionEvents } from "./connection.ts";
+import type { ConnectionEvents, LaneDial } from "./connection.ts";
 import { IdleFrames } from "./idle-frames.ts";
 import { Requests } from "./requests.ts";
 import type { GuestRequest } from "./requests.ts";
@@ -34,6 +34,7 @@ export interface LaneStream {
 
 export interface LaneOptions {
   readonly path: string;
+  readonly dial?: LaneDial;
   readonly number: number;
   readonly linkId: bigint;
   readonly clock: Clock;
@@ -70,9 +71,11 @@ export class Lane {
   #received = 0;
   #retryMs = RECONNECT_MS;
   #retry: NodeJS.Timeout | undefined;
+  #dial: LaneDial | undefined;
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#dial = options.dial;
     this.#idle = new IdleFrames(options.clock);
     this.#requests = new Requests(
       {
@@ -199,9 +202,10 @@ export class Lane {
   }
 
   /** Connects again to the same guest, which may have been restored in another machine. */
-  resume(): void {
+  resume(dial?: LaneDial): void {
     if (this.#closed || !this.#suspended) return;
     this.#suspended = false;
+    this.#dial = dial;
     this.#retryMs = RECONNECT_MS;
     this.#connect();
   }
@@ -223,7 +227,7 @@ export class Lane {
         this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
       },
     };
-    const connection = new Connection(path, hello, events, clock);
+    const connection = new Connection({ path, ...defined({ dial: this.#dial }) }, hello, events, clock);
     this.#connection = connection;
     connection.welcome.then(
       (welcome) => {

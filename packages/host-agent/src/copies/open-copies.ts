@@ -21,7 +21,7 @@ export interface CopyFiles {
    */
   readonly readOverlay: (
     disk: string,
-  ) => Promise<{ readonly backing: string | undefined; readonly sizeBytes: number }>;
+  ) => Promise<{ readonly backing: { readonly path: string } | undefined; readonly sizeBytes: number }>;
   /** Lets a disk begin with another image of the same content. */
   readonly rebaseDisk: (disk: string, image: string, signal: AbortSignal) => Promise<void>;
 }
@@ -55,7 +55,7 @@ export function openCopies(deps: OpenCopiesDeps): {
       imageBelow: async (disk) => {
         const { backing } = await copyFiles.readOverlay(disk);
         if (backing === undefined) throw new Error(`${disk} lies on no image`);
-        return backing;
+        return backing.path;
       },
     }),
     copies: new ReceivedTemplates({

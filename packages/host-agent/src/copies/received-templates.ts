@@ -285,6 +285,7 @@ export class ReceivedTemplates {
       key,
       {
         template: { shape, readable: [imageDirectory], memoryFile: join(directory, frozenFiles.memory) },
+        layers: [below],
         diskMib,
         defaults,
         ownPrograms,

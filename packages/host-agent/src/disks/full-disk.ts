@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { ErrorReason } from "@wrenn/core";
 import { hasCode } from "@wrenn/system";
 
-/** Reasons of errors that have the words of a program, such as qemu-img, which met the full disk. */
+/** Reasons of errors that have the words of a program, such as cp, which met the full disk. */
 const OF_PROGRAMS: ReadonlySet<ErrorReason> = new Set(["command_failed", "operation_failed"]);
 
 /** Whether the operating system said that the host's disk, or a quota on it, is full: to this process or to a program. */

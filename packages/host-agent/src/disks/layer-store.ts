@@ -20,8 +20,11 @@ export class LayerStore {
     this.#random = random;
   }
 
+  /** Makes the directory, and removes layers that an earlier process had not finished when it was killed. */
   async open(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#directory))
+      if (!name.endsWith(SUFFIX)) await rm(join(this.#directory, name), { force: true });
   }
 
   path(id: string): string {

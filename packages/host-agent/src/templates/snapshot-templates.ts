@@ -5,6 +5,7 @@ import { sealFile, syncDirectory, writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
 import { allocatedBytes } from "../disks/disks.ts";
+import type { FlattenDisk } from "../disks/disks.ts";
 import type { ProcessDefaults } from "../capsules/process-defaults.ts";
 import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
@@ -17,8 +18,7 @@ const ARRIVING = `.arriving${UNFINISHED}`;
 export interface SnapshotFiles {
   /** Writes base memory with changed pages over it to `target`. */
   readonly mergeMemory: (base: string, diff: string, target: string, signal: AbortSignal) => Promise<void>;
-  /** Writes a disk with all its layers but the lowest to `target`. */
-  readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
+  readonly flattenDisk: FlattenDisk;
 }
 
 /** A moment of a capsule of `template`. */
@@ -26,6 +26,8 @@ export type SnapshotSource = SnapshotSettings & (FrozenMoment | DiskMoment);
 
 interface SnapshotSettings {
   readonly template: Pick<FrozenTemplate, "shape" | "readable" | "memoryFile">;
+  /** Images between the template and the disk. */
+  readonly layers: readonly string[];
   readonly diskMib: number;
   /** What processes of its capsules start with. */
   readonly defaults: ProcessDefaults;
@@ -189,7 +191,7 @@ export class SnapshotTemplates {
 
   async #fillFromMoment(
     building: string,
-    { metadata, files, memory, disk, hypervisor }: FrozenMoment,
+    { metadata, files, memory, disk, hypervisor, layers, template }: SnapshotSettings & FrozenMoment,
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<MadeTemplate> {
@@ -199,7 +201,8 @@ export class SnapshotTemplates {
     await step("device-state");
     await copyFile(files.deviceState, join(building, frozenFiles.deviceState));
     await step("disk");
-    await this.#files.flattenDisk(disk, join(building, frozenFiles.disk), signal);
+    const readable = [...template.readable, ...layers];
+    await this.#files.flattenDisk({ path: disk, readable }, join(building, frozenFiles.disk), signal);
     return {
       frozenProcesses: true,
       hypervisor,
@@ -210,7 +213,7 @@ export class SnapshotTemplates {
 
   async #fillFromDisk(
     building: string,
-    { freeze, ownPrograms }: DiskMoment,
+    { freeze, ownPrograms, layers, template }: SnapshotSettings & DiskMoment,
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<MadeTemplate> {
@@ -219,7 +222,8 @@ export class SnapshotTemplates {
     await step("device-state");
     const disk = join(building, frozenFiles.disk);
     await step("disk");
-    await this.#files.flattenDisk(disk, `${disk}${UNFINISHED}`, signal);
+    const readable = [...template.readable, ...layers];
+    await this.#files.flattenDisk({ path: disk, readable }, `${disk}${UNFINISHED}`, signal);
     await rename(`${disk}${UNFINISHED}`, disk);
     return { frozenProcesses: false, ...(ownPrograms ? { ownPrograms } : {}), ...frozen };
   }

@@ -60,7 +60,7 @@ export interface AgentOnFakeMachinesOptions {
   /** Sees whose a slot is from then on, as far as that is said. */
   readonly onOwner?: (number: number, owner: SlotOwner) => void;
   /** Makes one disk of a chain of them; a copy by default. */
-  readonly flatten?: (source: string, target: string, signal: AbortSignal) => Promise<void>;
+  readonly flatten?: HostAgentDeps["disks"]["flatten"];
   /** Room on the host's disk, of which {@link RESERVE_BYTES} are kept; plenty by default. */
   readonly space?: () => DiskSpace;
   /** What capsules occupy; what they do by default. */
@@ -117,7 +117,7 @@ export async function startAgentOnFakeMachines(
   const layers = new LayerStore(at("layers"), systemRandom);
   const snapshots = new SnapshotTemplates(at("templates"), {
     mergeMemory: (memory, _diff, target) => copyFile(memory, target),
-    flattenDisk: (source, target) => copyFile(source, target),
+    flattenDisk: ({ path }, target) => copyFile(path, target),
   });
   const freeze = (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> =>
     freezeOn(hypervisor, at("frozen"), shape, signal);
@@ -147,7 +147,7 @@ export async function startAgentOnFakeMachines(
       },
       disks: {
         create: (disk) => writeFile(disk.path, "disk"),
-        flatten: options.flatten ?? ((source, target) => copyFile(source, target)),
+        flatten: options.flatten ?? (({ path }, target) => copyFile(path, target)),
         layers,
         reserve,
       },
@@ -184,7 +184,7 @@ export async function startAgentOnFakeMachines(
         mapFile: async (path) => [{ start: 0, length: (await stat(path)).size }],
         // Disks are texts here, and name the image that they lie on unless it is that of all templates of this host.
         readOverlay: async (path) => ({
-          backing: /^disk on (.+)$/.exec(await readFile(path, "utf8"))?.[1] ?? at("frozen/disk"),
+          backing: { path: /^disk on (.+)$/.exec(await readFile(path, "utf8"))?.[1] ?? at("frozen/disk") },
           sizeBytes: DISK_MIB * 2 ** 20,
         }),
         rebaseDisk: (path, image) => writeFile(path, `disk on ${image}`),

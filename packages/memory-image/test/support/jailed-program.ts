@@ -3,14 +3,16 @@ import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eventually } from "@wrenn/core/testing";
 import type { PageServerProgram } from "@wrenn/memory-image";
-import { runCommand } from "@wrenn/system";
+import { identifyProcess, runCommand } from "@wrenn/system";
 
 const native = fileURLToPath(new URL("../../../../native", import.meta.url));
 
 export const programs = {
   jail: join(native, "jail/build/wrenn-jail"),
   pageServer: join(native, "page-server/build/wrenn-page-server"),
+  hostileVmm: join(native, "page-server/build/hostile-vmm"),
   standIn: join(native, "page-server/build/stand-in-vmm"),
 } as const;
 
@@ -53,6 +55,12 @@ export async function startProgram(
   await once(connection, "connect");
   const end = async (): Promise<void> => {
     connection.destroy();
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await eventually(`process ${pid} is gone`, async () => !(await identifyProcess(pid)));
   };
   return { connection, pid, socket, end };
 }

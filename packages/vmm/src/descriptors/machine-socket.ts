@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { problemOf, WrennError } from "@wrenn/core";
 import { hasCode, isAlive } from "@wrenn/system";
@@ -24,6 +25,21 @@ export interface MachineConnection {
 }
 
 /**
+ * Connects to a unix socket of a machine.
+ *
+ * @returns the descriptor, which belongs to the caller and does not block.
+ * @throws an error with the kernel's code, such as ENOENT; WrennError `operation_failed` when another user listens there.
+ */
+export function connectTo(path: string, uid: number): number {
+  const addon = descriptorAddon();
+  const fd = addon.connect(path);
+  const [, found] = addon.peer(fd);
+  if (found === uid) return fd;
+  closeSync(fd);
+  throw failure(path, `user ${found} answers there, not ${uid}`);
+}
+
+/**
  * Connects to a unix socket of a machine, which may not exist yet. An abort leaves nothing behind.
  *
  * @throws WrennError `machine_died` when the process ends before; `operation_failed` when the other end is not the machine's user.
@@ -33,25 +49,22 @@ export async function dialMachine(
   peer: ExpectedPeer,
   signal: AbortSignal,
 ): Promise<MachineConnection> {
-  const addon = descriptorAddon();
-  const failed = (problem: string, cause?: unknown): WrennError =>
-    new WrennError("operation_failed", { operation: `connecting to ${path}`, problem }, { cause });
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     if (peer.process && attempt % ALIVE_EVERY === 0 && !(await isAlive(peer.process)))
       throw new WrennError("machine_died", { problem: "QEMU ended before it could be spoken to" });
     try {
-      const fd = addon.connect(path);
-      const socket = new Socket({ fd, readable: true, writable: true });
-      const [, uid] = addon.peer(fd);
-      if (uid === peer.uid) return { socket, fd };
-      socket.destroy();
-      throw failed(`user ${uid} answers there, not ${peer.uid}`);
+      const fd = connectTo(path, peer.uid);
+      return { socket: new Socket({ fd, readable: true, writable: true }), fd };
     } catch (error) {
       if (error instanceof WrennError) throw error;
       // EAGAIN: too many wait to be accepted.
-      if (!hasCode(error, "ENOENT", "ECONNREFUSED", "EAGAIN")) throw failed(problemOf(error), error);
+      if (!hasCode(error, "ENOENT", "ECONNREFUSED", "EAGAIN")) throw failure(path, problemOf(error), error);
       await new Promise((done) => setTimeout(done, CONNECT_STEP_MS));
     }
   }
+}
+
+function failure(path: string, problem: string, cause?: unknown): WrennError {
+  return new WrennError("operation_failed", { operation: `connecting to ${path}`, problem }, { cause });
 }

@@ -117,7 +117,7 @@ class FakeMachine implements Machine {
   readonly directory: string;
   readonly identity = IDENTITY;
   readonly process: ProcessIdentity;
-  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  readonly guestChannel: Machine["guestChannel"];
   readonly death: Promise<MachineDeath>;
   #disk: string;
   #running = true;

@@ -62,6 +62,7 @@ function unified(): Cgroups {
       await writeFile(join(ROOT, "wrenn/cgroup.subtree_control"), "+memory +pids +cpu");
       await makeGroup(group(id));
       await writeFile(join(group(id), "memory.max"), String(limits.memoryBytes));
+      await writeIfPresent(join(group(id), "memory.swap.max"), "0");
       await writeFile(join(group(id), "pids.max"), String(limits.processes));
       await writeFile(join(group(id), "cpu.max"), `${Math.round(limits.cpu * PERIOD_US)} ${PERIOD_US}`);
       if (limits.background) await setShare(join(group(id), "cpu.weight"), SHARES[2].background);
@@ -91,6 +92,11 @@ function perController(): Cgroups {
         return join(group(controller, id), "tasks");
       };
       const joined = await Promise.all(settings.map((setting) => make(...setting)));
+      // Of memory and swap together, so that no swap is left. The kernel refuses it before the limit for memory.
+      await writeIfPresent(
+        join(group("memory", id), "memory.memsw.limit_in_bytes"),
+        String(limits.memoryBytes),
+      );
       if (limits.background) await setShare(join(group("cpu", id), "cpu.shares"), SHARES[1].background);
       return joined;
     },
@@ -103,6 +109,16 @@ function perController(): Cgroups {
 }
 
 const setShare = (path: string, share: number): Promise<void> => writeFile(path, String(share));
+
+/** A kernel that counts no swap, or was built without it, has no such file. */
+async function writeIfPresent(path: string, value: string): Promise<void> {
+  try {
+    // Without the flag to create: these file systems would refuse that with another error.
+    await writeFile(path, value, { flag: "r+" });
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
 
 // Node's recursive mkdir never ends where a file system refuses directories with ENOENT, as sysfs does.
 async function makeGroup(path: string): Promise<void> {

@@ -7,6 +7,9 @@ export type JailedDescriptor =
   | { readonly open: string }
   | { readonly update: string };
 
+/** The lists of native/jail/src/filter-*.c. */
+export type JailFilter = "emulated" | "kvm";
+
 /** One program in a jail of its own; what each part means stands in native/jail/src/options.h. */
 export interface JailedProgram {
   readonly jail: string;
@@ -25,6 +28,10 @@ export interface JailedProgram {
   readonly bare?: true;
   /** No file grows beyond this by writes of the program. */
   readonly fileMib: number;
+  /** The list of system calls that the program may make; without one, all that the jail leaves. */
+  readonly filter?: JailFilter;
+  /** A directory with the program, its libraries and data; by default, the host's /usr. */
+  readonly system?: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly program: readonly [string, ...string[]];
 }
@@ -53,6 +60,8 @@ export function jailCommand(request: JailedProgram): [string, ...string[]] {
     ...(request.bare ? ["--bare"] : []),
     "--file-mib",
     String(request.fileMib),
+    ...(request.filter === undefined ? [] : ["--filter", request.filter]),
+    ...(request.system === undefined ? [] : ["--system", request.system]),
     ...each(
       "--env",
       Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),

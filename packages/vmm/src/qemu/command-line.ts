@@ -100,11 +100,13 @@ export function descriptorSet(set: number): string {
  * docs/decisions/0005-jail.md explains the switches whose absence costs a hang, memory in the saved state or idle CPU time.
  *
  * @param timerChip - whether the saved state comes from a machine with a PC's timer chip; see `hasTimerChip`.
+ * @param ownFilter - whether this QEMU has a filter for system calls; the jail's filter is in force in any case.
  */
 export function commandLine(
   spec: BootSpec | RestoreSpec,
   settings: AcceleratorSettings,
   timerChip: boolean,
+  ownFilter = true,
 ): readonly string[] {
   const listener = (name: "interactive" | "bulk" | "qmp"): string =>
     `socket,id=${name},fd=${numbers[name]},server=on,wait=off`;
@@ -140,8 +142,7 @@ export function commandLine(
     listener("qmp"),
     "-mon",
     "chardev=qmp,mode=control",
-    "-sandbox",
-    SANDBOX,
+    ...(ownFilter ? ["-sandbox", SANDBOX] : []),
     ...startArguments(spec, settings),
   ];
 }

@@ -1,4 +1,5 @@
 import { readConsole } from "../console/console-ring.ts";
+import { plainText } from "./plain-text.ts";
 
 const TAIL = 4096;
 const LINE_LIMIT = 200;
@@ -17,5 +18,5 @@ export async function lastComplaint(directory: string): Promise<string> {
 async function lastLines(directory: string): Promise<readonly string[]> {
   const read = await readConsole(directory, () => ({ from: 0, most: TAIL })).catch(() => undefined);
   const lines = (read?.bytes.toString("latin1") ?? "").trim().split("\n");
-  return lines.map((line) => line.replaceAll(/[^\u0020-\u007e]/g, "").slice(0, LINE_LIMIT));
+  return lines.map((line) => plainText(line, LINE_LIMIT));
 }

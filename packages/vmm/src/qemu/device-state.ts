@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortable, withDeadline, WrennError } from "@wrenn/core";
 import { descriptorPair } from "../descriptors/descriptor-pair.ts";
+import { limitState } from "./limit-state.ts";
 import type { QmpClient } from "./qmp-client.ts";
 
 /** A state is about 200 KiB; minutes of transfer would mean that QEMU hangs. */
@@ -40,7 +41,7 @@ export async function saveDeviceState(qmp: QmpClient, file: string, signal: Abor
   await withDeadline("saving the device state", TRANSFER_MS, signal, async (inner) => {
     using pair = descriptorPair();
     const target = createWriteStream(file, { mode: 0o600 });
-    const received = pipeline(pair.ours, limited, target, { signal: inner });
+    const received = pipeline(pair.ours, limitState(STATE_LIMIT), target, { signal: inner });
     received.catch(() => {});
     await Promise.all([
       qmp.execute("migrate-set-capabilities", capabilities, inner),
@@ -50,22 +51,8 @@ export async function saveDeviceState(qmp: QmpClient, file: string, signal: Abor
     pair.closeTheirs();
     using steps = new TransferSteps(qmp);
     await qmp.execute("migrate", { uri: STATE_URI }, inner);
-    await Promise.all([untilMigrated(qmp, steps, inner), received]);
+    await Promise.all([untilMigrated(qmp, steps, inner), abortable(inner, received)]);
   });
-}
-
-/** Passes on what a state can have at most. */
-async function* limited(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
-  let size = 0;
-  for await (const chunk of source) {
-    size += chunk.length;
-    if (size > STATE_LIMIT)
-      throw new WrennError("operation_failed", {
-        operation: "saving the device state",
-        problem: `it has more than ${STATE_LIMIT} bytes`,
-      });
-    yield chunk;
-  }
 }
 
 /** Feeds a saved state to a QEMU that was started with `-incoming defer`; the machine is stopped afterwards. */

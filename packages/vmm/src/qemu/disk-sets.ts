@@ -56,7 +56,7 @@ export async function activeDisk(qmp: QmpClient, signal: AbortSignal): Promise<s
   if (set === undefined) return file;
   const sets = await qmp.execute("query-fdsets", undefined, signal);
   const path = sets.find((one) => one["fdset-id"] === set)?.fds[0]?.opaque;
-  return path ?? refuse(`it names no path for ${file}`);
+  return path ?? refuse(qmp, `it names no path for ${file}`);
 }
 
 /** Gives QEMU a file in a new set. */
@@ -75,7 +75,7 @@ async function handOver(qmp: QmpClient, path: string, signal: AbortSignal): Prom
       close(descriptor, () => undefined);
     }
   }
-  return set ?? refuse("it took no descriptor");
+  return set ?? refuse(qmp, "it took no descriptor");
 }
 
 /** A set that is left only costs two descriptors of the machine. */
@@ -90,7 +90,7 @@ async function activeSet(qmp: QmpClient, signal: AbortSignal): Promise<number | 
 async function activeFile(qmp: QmpClient, signal: AbortSignal): Promise<string> {
   const blocks = await qmp.execute("query-block", undefined, signal);
   const file = blocks.find(({ device }) => device === DISK_ID)?.inserted?.file;
-  return (file === undefined ? undefined : plainPath(file)) ?? refuse("it names none");
+  return (file === undefined ? undefined : plainPath(file)) ?? refuse(qmp, "it names none");
 }
 
 function setOf(file: string): number | undefined {
@@ -98,6 +98,7 @@ function setOf(file: string): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-function refuse(problem: string): never {
-  throw new WrennError("operation_failed", { operation: "finding the disk of a machine in QEMU", problem });
+function refuse({ machine }: QmpClient, problem: string): never {
+  const operation = `finding the disk of machine ${machine ?? "without a name"} in QEMU`;
+  throw new WrennError("operation_failed", { operation, problem });
 }

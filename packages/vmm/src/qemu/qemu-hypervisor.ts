@@ -9,6 +9,7 @@ import { openCgroups } from "../jail/cgroups.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
 import type { JailedProgram } from "../jail/jailed-program.ts";
 import { startJailed } from "../jail/start-jailed.ts";
+import { SystemTrees } from "../jail/system-tree.ts";
 import type { MachineZygote } from "../zygote/machine-zygote.ts";
 import { commandLine, machineDescriptors, machineFiles } from "./command-line.ts";
 import type { AcceleratorSettings } from "./command-line.ts";
@@ -19,6 +20,8 @@ import { createQemuIdentity, identityOfProcess } from "./qemu-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import type { MachineRecord } from "./qemu-machine.ts";
 import { chooseQemu } from "./qemu-program.ts";
+import type { QemuProgram } from "./qemu-program.ts";
+import { qemuSystem } from "./qemu-system.ts";
 import { QmpClient } from "./qmp-client.ts";
 import { hasTimerChip } from "./timer-chip.ts";
 
@@ -28,6 +31,8 @@ const OVERHEAD_MIB = 256;
 const PROCESS_LIMIT = 256;
 /** Tables of a small disk, which do not shrink with it. */
 const FILE_MARGIN_MIB = 64;
+/** Name in the cache's directory. */
+const SYSTEMS = "machine-systems";
 /** Longest path of a unix socket (unix(7)). */
 const SOCKET_PATH_LIMIT = 107;
 
@@ -37,6 +42,8 @@ export type QemuOptions = AcceleratorSettings & {
   readonly jail: string;
   /** Library of native/mmap-shim. */
   readonly shim: string;
+  /** Where copies are kept of QEMU and what it needs, which is all that machines see of the host's programs. */
+  readonly cacheDirectory: string;
   /** Whether machines continue that have met a full disk, or that an earlier process stalled. */
   readonly hasRoom: () => Promise<boolean>;
   /** Runs the jail; without it, this process starts it. */
@@ -44,15 +51,28 @@ export type QemuOptions = AcceleratorSettings & {
   /** Forks machines; without it, and where it cannot, they are executed. */
   readonly zygote?: Pick<MachineZygote, "fork">;
   /** The QEMU to start; by default, one of Debian's. */
-  readonly qemu?: string;
+  readonly qemu?: string | QemuProgram;
   /** Test seam: machines are booted with a PC's timer chip, as earlier versions did. */
   readonly timerChip?: true;
 };
 
+/** What is found out or made for each machine before it starts. */
+interface MachineParts {
+  readonly groups: readonly string[];
+  readonly timerChip: boolean;
+  readonly system: string;
+}
+
 /** Machines of QEMU's microvm type, each in a jail of its own. */
 export async function createQemuHypervisor(options: QemuOptions): Promise<Hypervisor> {
-  const [qemu, cgroups] = await Promise.all([options.qemu ?? chooseQemu(options), openCgroups()]);
+  const [program, cgroups] = await Promise.all([options.qemu ?? chooseQemu(options), openCgroups()]);
+  const { path: qemu, ownFilter } =
+    typeof program === "string" ? { path: program, ownFilter: true } : program;
   const presentIdentity = createQemuIdentity(qemu, options);
+  const systems = new SystemTrees(join(options.cacheDirectory, SYSTEMS), options.run);
+  await systems.removeStale();
+  // The first machine does not wait for it. What is missing is reported by each machine that needs it.
+  await systems.of(qemuSystem(qemu)).catch(() => {});
 
   const launch = async (
     spec: BootSpec | RestoreSpec,
@@ -61,7 +81,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
   ): Promise<Machine> => {
     signal.throwIfAborted();
     await requireFile(qemu);
-    const identity = await presentIdentity();
+    const [identity, system] = await Promise.all([presentIdentity(), systems.of(qemuSystem(qemu))]);
     await using release = new AsyncDisposableStack();
     release.defer(() => rm(spec.directory, { recursive: true, force: true }));
     release.defer(() => cgroups.remove(spec.id));
@@ -78,7 +98,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     if (prepared.status === "rejected") throw prepared.reason;
     if (groups.status === "rejected") throw groups.reason;
     if (timerChip.status === "rejected") throw timerChip.reason;
-    const process = await start(spec, { groups: groups.value, timerChip: timerChip.value }, signal);
+    const parts = { groups: groups.value, timerChip: timerChip.value, system };
+    const process = await start(spec, parts, signal);
     release.defer(() => endProcess(process.pid));
     const record = {
       id: spec.id,
@@ -109,10 +130,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
 
   const start = async (
     spec: BootSpec | RestoreSpec,
-    { groups, timerChip }: { readonly groups: readonly string[]; readonly timerChip: boolean },
+    parts: MachineParts,
     signal: AbortSignal,
   ): ReturnType<typeof startJailed> => {
-    const program = jailedProgram(spec, groups, timerChip);
+    const program = jailedProgram(spec, parts);
     const forked = (await options.zygote?.fork(program)) ?? "unused";
     if (typeof forked === "object") return forked;
     if (forked === "abandoned") {
@@ -125,8 +146,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
 
   const jailedProgram = (
     spec: BootSpec | RestoreSpec,
-    groups: readonly string[],
-    timerChip: boolean,
+    { groups, timerChip, system }: MachineParts,
   ): JailedProgram => {
     const boots = "kernel" in spec;
     const mapsPrivately = !boots || spec.privateMemory === true;
@@ -155,8 +175,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
       ],
       fileMib: largestFileMib(spec),
+      filter: options.accelerator === "kvm" ? "kvm" : "emulated",
+      system,
       environment: mapsPrivately ? shimEnvironment(options.shim, spec) : {},
-      program: [qemu, ...commandLine(spec, options, timerChip)],
+      program: [qemu, ...commandLine(spec, options, timerChip, ownFilter)],
     };
   };
 

@@ -1,20 +1,27 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WrennError } from "@wrenn/core";
 import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
+import { connectTo } from "../descriptors/machine-socket.ts";
 import type { Machine, MachineDeath, MachineStall, MemoryRegion } from "../hypervisor.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
 import { DISK_ID, machineFiles } from "./command-line.ts";
 import { lastComplaint, lastConsoleLine } from "./console-tail.ts";
 import { saveDeviceState } from "./device-state.ts";
 import { activeDisk, switchDisk } from "./disk-sets.ts";
+import { readExitReport } from "./exit-report.ts";
 import { findMemoryRegion } from "./memory-region.ts";
 import type { QmpClient } from "./qmp-client.ts";
 import { brokenBy, RunStateMonitor } from "./run-state.ts";
 
+/** A process that was ended is gone within moments; one that only closed its socket is not waited for any longer than this. */
+const DEATH_MS = 5000;
 const DEATH_STEP_MS = 2;
-const DEATH_ATTEMPTS = 2500;
+const LATER_STEP_MS = 20;
+const MOMENTS_MS = 200;
 
 /** What a later process of ours needs to take a machine over. */
 export interface MachineRecord {
@@ -35,13 +42,16 @@ export class QemuMachine implements Machine {
   readonly directory: string;
   readonly identity: string;
   readonly process: ProcessIdentity;
-  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  readonly guestChannel: Machine["guestChannel"];
   readonly death: Promise<MachineDeath>;
   readonly #record: MachineRecord;
   readonly #qmp: QmpClient;
   readonly #cgroups: Cgroups;
   readonly #state: RunStateMonitor;
-  #asked = false;
+  /** This process ends it. */
+  #ending = false;
+  /** QEMU said that its guest has powered off, which the exit code has to confirm. */
+  #powersOff = false;
   /** Why QEMU was ended although it did not exit by itself. */
   #broken: string | undefined;
   #released = false;
@@ -59,15 +69,20 @@ export class QemuMachine implements Machine {
     this.identity = record.identity;
     this.directory = directory;
     this.process = record.process;
-    this.guestChannel = { interactive: this.#path("interactive"), bulk: this.#path("bulk") };
+    this.guestChannel = {
+      interactive: this.#path("interactive"),
+      bulk: this.#path("bulk"),
+      dial: (path) => connectTo(path, record.uid),
+    };
     this.#record = record;
     this.#qmp = qmp;
+    qmp.machine = record.id;
     this.#cgroups = cgroups;
     const { promise, resolve } = Promise.withResolvers<MachineDeath>();
     this.death = promise;
     qmp.onEvent((event) => {
       // The guest's own power-off or reset; -no-reboot makes both the end.
-      if (event === "SHUTDOWN") this.#asked = true;
+      if (event === "SHUTDOWN") this.#powersOff = true;
     });
     this.#state = new RunStateMonitor({
       qmp,
@@ -165,7 +180,7 @@ export class QemuMachine implements Machine {
   }
 
   async #end(): Promise<void> {
-    this.#asked = true;
+    this.#ending = true;
     await signalProcess(this.process, "SIGKILL");
     await this.#untilGone();
     this.#qmp.close();
@@ -175,9 +190,10 @@ export class QemuMachine implements Machine {
   }
 
   async #untilGone(): Promise<void> {
-    for (let attempt = 0; attempt < DEATH_ATTEMPTS; attempt++) {
+    const begun = performance.now();
+    for (let waited = 0; waited < DEATH_MS; waited = performance.now() - begun) {
       if (!(await isAlive(this.process))) return;
-      await new Promise((resolve) => setTimeout(resolve, DEATH_STEP_MS));
+      await sleep(waited < MOMENTS_MS ? DEATH_STEP_MS : LATER_STEP_MS);
     }
     throw new WrennError("operation_failed", {
       operation: `ending machine ${this.id}`,
@@ -191,33 +207,30 @@ export class QemuMachine implements Machine {
   }
 
   async #explainDeath(): Promise<MachineDeath> {
-    await this.#untilGone().catch(() => {});
-    const exit = await this.#exitReport();
+    const { violation, isLeft } = this.#qmp;
+    if (violation !== undefined) await this.#giveUp(`QEMU broke its protocol: ${violation}`);
+    await this.#untilGone().catch(async () => {
+      // A process that only closed its socket would go on without anyone who watches it.
+      if (!isLeft) await this.#giveUp("QEMU closed its control socket and did not exit");
+    });
+    if (!isLeft) await this.#untilGone().catch(() => {});
+    const exit = await readExitReport(this.#path("exit"));
     const how =
       exit === undefined
         ? "the process is gone"
         : exit.signal > 0
-          ? `signal ${exit.signal}`
+          ? exit.signal === constants.signals.SIGSYS
+            ? "a system call that its filter refuses"
+            : `signal ${exit.signal}`
           : `exit code ${exit.code}`;
     const lastWords = await (this.#broken === undefined ? lastConsoleLine : lastComplaint)(this.directory);
     const cause = this.#broken ?? how;
-    const isAsked = this.#broken === undefined && (this.#asked || exit?.code === 0);
+    const exitedWell = exit === undefined ? this.#powersOff : exit.code === 0 && exit.signal === 0;
+    const isAsked = this.#broken === undefined && (this.#ending || exitedWell);
     return {
       kind: isAsked ? "asked" : "crashed",
       detail: lastWords === "" ? cause : `${cause}: ${lastWords}`,
     };
-  }
-
-  /** The supervisor writes the report within moments of the end. */
-  async #exitReport(): Promise<{ readonly code: number; readonly signal: number } | undefined> {
-    for (let attempt = 0; attempt < 50; attempt++) {
-      try {
-        return JSON.parse(await readFile(this.#path("exit"), "utf8")) as { code: number; signal: number };
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, DEATH_STEP_MS));
-      }
-    }
-    return undefined;
   }
 
   #path(name: keyof typeof machineFiles): string {

@@ -1,4 +1,7 @@
-/** The QMP commands that the driver uses, with their arguments and answers (QEMU QMP reference). */
+/**
+ * The QMP commands that the driver uses, with their arguments and the fields of their answers that it uses (QEMU QMP reference).
+ * `qmp-answers.ts` checks each answer.
+ */
 export interface QmpCommands {
   readonly qmp_capabilities: { arguments: undefined; return: object };
   readonly stop: { arguments: undefined; return: object };
@@ -13,7 +16,7 @@ export interface QmpCommands {
   };
   readonly "query-status": {
     arguments: undefined;
-    return: { readonly status: RunState; readonly running: boolean };
+    return: { readonly status: RunState };
   };
   readonly "query-block": {
     arguments: undefined;

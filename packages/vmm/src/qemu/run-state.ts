@@ -1,10 +1,11 @@
-import { dirname } from "node:path";
+import { dirname, normalize } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KeyedQueue, WrennError } from "@wrenn/core";
 import type { MachineStall } from "../hypervisor.ts";
 import { DISK_ID } from "./command-line.ts";
 import type { QmpClient } from "./qmp-client.ts";
 import type { RunState } from "./qmp-commands.ts";
+import { isRecord } from "./qmp-message.ts";
 
 /** Events after which QEMU may have stopped the machine on its own. */
 const TELLING_EVENTS: ReadonlySet<string> = new Set(["STOP", "SUSPEND", "GUEST_PANICKED", "WATCHDOG"]);
@@ -21,12 +22,18 @@ const MOVING: ReadonlySet<RunState> = new Set([
 
 /** A question that QEMU did not answer is repeated after this time. */
 const INSPECT_AGAIN_MS = 250;
+/** Least time between two questions because of events: many events are one question. */
+const NEXT_INSPECTION_MS = 50;
 /** The host's disk is looked at again after these; each wait is twice the one before. */
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
+/** A stall that begins sooner than this after another continues its waits: a machine cannot make the server report many of them. */
+const CALM_MS = 10_000;
 /** A repeated write fails within this time, if it fails. */
 const SETTLE_MS = 50;
 const HOST_DISK = "the host's disk";
+/** Absolute, no longer than a path of the kernel, and without control characters. */
+const PLAIN_PATH = /^\/\P{Cc}{0,4094}$/u;
 
 export interface RunStateDeps {
   readonly qmp: QmpClient;
@@ -55,11 +62,15 @@ export class RunStateMonitor {
   /** Commands that stop the machine or let it run are given one after another: none sees the state in the middle of another. */
   readonly #turns = new KeyedQueue();
   #stall: MachineStall | undefined;
+  #wait = FIRST_RETRY_MS;
+  #stallEndedAt = -Infinity;
+  #inspection: Promise<void> | undefined;
+  #inspectsAgain = false;
 
   constructor(deps: RunStateDeps) {
     this.#deps = deps;
     deps.qmp.onEvent((event) => {
-      if (TELLING_EVENTS.has(event)) void this.#inspectUntilAnswered();
+      if (TELLING_EVENTS.has(event)) void this.#inspectSoon();
     });
     void deps.qmp.closed.then(() => this.#closed.abort());
   }
@@ -178,6 +189,7 @@ export class RunStateMonitor {
 
   #beginStall(path: string, hasRoom = this.#deps.hasRoom): void {
     if (this.#stall) return;
+    if (performance.now() - this.#stallEndedAt > CALM_MS) this.#wait = FIRST_RETRY_MS;
     this.#set({ reason: "disk_full", path });
     void this.#continueWhenThereIsRoom(hasRoom);
   }
@@ -185,6 +197,22 @@ export class RunStateMonitor {
   #set(stall: MachineStall | undefined): void {
     this.#stall = stall;
     for (const observer of this.#observers) observer(stall);
+  }
+
+  /** Resolves after an inspection that began after this call. A call during one is answered by the next, as are all others. */
+  async #inspectSoon(): Promise<void> {
+    if (this.#inspection) this.#inspectsAgain = true;
+    this.#inspection ??= this.#inspectWhileAsked().finally(() => (this.#inspection = undefined));
+    await this.#inspection;
+  }
+
+  async #inspectWhileAsked(): Promise<void> {
+    for (;;) {
+      this.#inspectsAgain = false;
+      await this.#inspectUntilAnswered();
+      if (!this.#inspectsAgain || this.#closed.signal.aborted) return;
+      await sleep(NEXT_INSPECTION_MS, undefined, { signal: this.#closed.signal, ref: false }).catch(() => {});
+    }
   }
 
   /** Inspects after an event, which is not repeated: a QEMU that does not answer in time is asked again. */
@@ -203,14 +231,14 @@ export class RunStateMonitor {
   /** Ends with the stall: from then on the machine may be stopped, and a `cont` from here would run what is being saved. */
   async #continueWhenThereIsRoom(hasRoom: () => Promise<boolean>): Promise<void> {
     const { signal } = this.#closed;
-    let wait = FIRST_RETRY_MS;
-    while (!(await this.#attempt(wait, hasRoom))) {
+    for (let continues = false; !continues; this.#wait = Math.min(this.#wait * 2, LAST_RETRY_MS)) {
+      continues = await this.#attempt(this.#wait, hasRoom);
       if (signal.aborted) return;
-      wait = Math.min(wait * 2, LAST_RETRY_MS);
     }
+    this.#stallEndedAt = performance.now();
     this.#set(undefined);
     // What QEMU did since was taken for a part of the stall.
-    await this.#inspectUntilAnswered();
+    await this.#inspectSoon();
   }
 
   /** @returns whether the machine continues; false also where the attempt failed. */
@@ -243,9 +271,22 @@ function placeOf(file: string | undefined): string {
   return path === undefined ? HOST_DISK : dirname(path);
 }
 
-/** QEMU describes an image whose backing file is not the one of its header as `json:{…}`. */
+/**
+ * The path in QEMU's name of an image. QEMU describes an image whose backing file is not the one of its header as `json:{…}`.
+ *
+ * @returns undefined for a name that is no absolute path, or not one of a file of ours.
+ */
 export function plainPath(file: string): string | undefined {
-  if (!file.startsWith("json:")) return file;
-  const { file: inner } = JSON.parse(file.slice("json:".length)) as { file?: { filename?: string } };
-  return inner?.filename;
+  const path = file.startsWith("json:") ? describedPath(file.slice("json:".length)) : file;
+  return typeof path === "string" && PLAIN_PATH.test(path) && normalize(path) === path ? path : undefined;
+}
+
+function describedPath(text: string): unknown {
+  try {
+    const description: unknown = JSON.parse(text);
+    const inner = isRecord(description) ? description["file"] : undefined;
+    return isRecord(inner) ? inner["filename"] : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -8,12 +8,14 @@ const ROOM = 65_536;
  * Reads lines from a paused socket as QEMU's monitor does: with the descriptors that came with them. Whoever takes a descriptor closes
  * it. Ends with the socket.
  *
+ * @returns a function that ends the reading.
+ *
  * @param socket - of a server with `pauseOnConnect`: Node reads nothing of it.
  */
 export function readLinesWithDescriptors(
   socket: Socket,
   take: (line: string, descriptors: readonly number[]) => void,
-): void {
+): () => void {
   // Node tells the descriptor of a socket to nobody else.
   const { fd } = (socket as unknown as { readonly _handle: { readonly fd: number } })._handle;
   let rest = "";
@@ -28,6 +30,7 @@ export function readLinesWithDescriptors(
   }, LOOK_MS);
   socket.once("close", () => clearInterval(timer));
   socket.on("error", () => socket.destroy());
+  return () => clearInterval(timer);
 
   function look(): ReturnType<ReturnType<typeof descriptorAddon>["receive"]> {
     try {

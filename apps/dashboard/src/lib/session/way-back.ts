@@ -3,8 +3,8 @@ import { goto } from "$app/navigation";
 const PARAMETER = "next";
 /** Where a tab keeps the address while a provider logs its person in. Only pages of this origin can read and write it. */
 const KEPT = "wrenn_way_back";
-/** Addresses that the server answers itself: what they show depends on the login. */
-const OF_SERVER = /^\/v1\//;
+/** Addresses that are loaded from the server: what they show depends on its answer. */
+const OF_SERVER = /^\/(?:v1|docs)\//;
 
 /** The log-in page, which leads back to this address afterwards. */
 export function loginAddress({ pathname, search, hash }: Pick<URL, "pathname" | "search" | "hash">): string {

@@ -58,6 +58,7 @@ export async function snapshotCapsule(
       snapshots.create(key, source, journal.step, signal);
     const kept = {
       template: record.template,
+      layers: generation.layers.map((id) => deps.disks.layers.path(id)),
       diskMib: capsule.spec.diskMib,
       defaults: defaultsOf(capsule.spec),
     };

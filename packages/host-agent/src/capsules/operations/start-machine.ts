@@ -108,7 +108,7 @@ export async function startMachine(
     if (suspended && !origin.boots) {
       // What a parked machine has received since is lost with it: its streams end visibly instead of missing bytes.
       undo.defer(() => (origin.parked ? suspended.detach() : suspended.suspend()));
-      await suspended.resume(inner);
+      await suspended.resume(inner, machine.guestChannel.dial);
       return suspended;
     }
     const link = answered ?? (await deps.machines.connectGuest(machine, () => capsule.noteTraffic(), inner));

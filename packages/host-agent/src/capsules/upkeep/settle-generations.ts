@@ -88,7 +88,12 @@ async function writeIntoOne(
 ): Promise<void> {
   const { id, path } = deps.disks.layers.reserve();
   try {
-    await deps.disks.flatten(deps.disks.layers.path(top), path, signal);
+    const layers = generation.layers.map((layer) => deps.disks.layers.path(layer));
+    const disk = {
+      path: deps.disks.layers.path(top),
+      readable: [...capsule.record.template.readable, ...layers],
+    };
+    await deps.disks.flatten(disk, path, signal);
     await deps.disks.layers.seal(id);
     // The disk of a parked machine lies over the layers that are replaced.
     await deps.parked.end(capsule.id);

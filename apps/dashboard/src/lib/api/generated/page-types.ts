@@ -571,6 +571,36 @@ export interface PageRoutes {
     };
   };
 
+  /** Log a program in that listens on your machine. */
+  "POST /v1/auth/program/approve": {
+    readonly body: {
+      /** `http://localhost:{port}`, or the same by `127.0.0.1` or `[::1]`; with any path; at most 256 characters. */
+      readonly next: string;
+      /** Of the program. */
+      readonly version?: string;
+    };
+    readonly answers: {
+      readonly 200: {
+        /** Where the browser has to go. */
+        readonly redirect_to: string;
+      };
+    };
+  };
+
+  /** Refuse a program that listens on your machine. */
+  "POST /v1/auth/program/deny": {
+    readonly body: {
+      /** `http://localhost:{port}`, or the same by `127.0.0.1` or `[::1]`; with any path; at most 256 characters. */
+      readonly next: string;
+    };
+    readonly answers: {
+      readonly 200: {
+        /** Where the browser has to go. */
+        readonly redirect_to: string;
+      };
+    };
+  };
+
   /** Providers, and which of them are connected to your account. */
   "GET /v1/me/providers": {
     readonly answers: {
