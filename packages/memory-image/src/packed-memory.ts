@@ -100,8 +100,15 @@ export async function servePackedMemory(
     started = server;
     await chmod(machine.ranges, 0o444);
     let stopped: Promise<void> | undefined;
+    const endAll = async (one: ServedDiff): Promise<void> => {
+      try {
+        await one.stop();
+      } finally {
+        await removeFiles();
+      }
+    };
     const stop = async (): Promise<void> => {
-      stopped ??= server.stop().finally(removeFiles);
+      stopped ??= endAll(server);
       await stopped;
     };
     const ended = server.ended.then(async (problem) => {

@@ -56,6 +56,11 @@ class Attack implements AsyncDisposable {
     return new Attack(server, pid, machine);
   }
 
+  /** Has every page brought in. */
+  fill(): void {
+    this.server.fill(Array.from({ length: 1 }, () => ({ first: 0, count: pages })));
+  }
+
   /** Ends the server while the machine lives, which it should not. @returns how long everything else waited, in ms. */
   async stop(): Promise<number> {
     const begun = performance.now();
@@ -97,7 +102,7 @@ test("a machine that gives pages back and misses them for ever gets a share of a
 
 test("a machine that makes the kernel refuse its pages for ever costs no processor", async () => {
   await using attack = await Attack.begin("unregister");
-  attack.server.fill([{ first: 0, count: pages }]);
+  attack.fill();
   await sleep(2000);
   const before = await used(attack);
   await sleep(2000);

@@ -158,10 +158,10 @@ test("a server that is killed is a failure", async () => {
 
 test("a server that needs more memory than it may have is a failure", async () => {
   const home = join(directory, "small");
-  const { connection, end } = await startProgram(home, [file], 5);
+  const program = await startProgram(home, [file], 5);
   const huge: Mapping = [{ offset: 0, length: 2 ** 36, source: id, sourceOffset: 0 }];
   const fixed = { files: [id], faultAround: 16, handshakeMs: 5000 };
-  const server = startPageServer({ program: { connection, end }, mapping: huge, ...fixed });
+  const server = startPageServer({ program, mapping: huge, ...fixed });
   assert.match(String(await server.ended), /out of memory/);
   await server.stop();
 });
