@@ -163,6 +163,19 @@ bool serve_has_work(const struct server *server) {
   return server->prefetch_at < server->prefetch_count && !server->wanted && server->in_flight < MAX_PREFETCH_IN_FLIGHT;
 }
 
+/* Goes on behind the pages that were brought in around `offset`, within the run. */
+static void skip_window(struct server *server, const struct run *run, uint64_t offset) {
+  uint64_t page = offset / PAGE;
+  uint64_t behind = page - page % server->around + server->around - run->first;
+  if (server->prefetch_within == 0) return;
+  if (behind < run->count) {
+    server->prefetch_within = (uint32_t)behind;
+    return;
+  }
+  server->prefetch_at++;
+  server->prefetch_within = 0;
+}
+
 void serve_prefetch(struct server *server) {
   /* Pages that are there already are passed over, but not so many at once that a fault would wait. */
   for (size_t looked = 0; looked < MAX_LOOKED && server->prefetch_at < server->prefetch_count; looked++) {
@@ -174,6 +187,8 @@ void serve_prefetch(struct server *server) {
     }
     if (offset >= server->image.size || !missing(server, offset)) continue;
     bring(server, offset, server->around);
+    /* What surrounds a page that was refused was refused with it; the next pass finds what was not. */
+    if (server->fruitless) skip_window(server, run, offset);
     return;
   }
 }
