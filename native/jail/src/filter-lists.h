@@ -6,6 +6,7 @@
 
 extern const struct filter_list filter_emulated;
 extern const struct filter_list filter_kvm;
+extern const struct filter_list filter_page_server;
 
 /* Of filter-qemu.c: what QEMU needs under emulation and under KVM. */
 extern const struct filter_group filter_files;
@@ -23,7 +24,6 @@ extern const struct filter_group filter_served_memory;
 extern const struct filter_group filter_terminal;
 extern const struct filter_group filter_itself;
 extern const struct filter_group filter_own_filter;
-extern const struct filter_group filter_start;
 extern const struct filter_group filter_probes;
 extern const struct filter_group filter_other_requests;
 

@@ -147,7 +147,7 @@ size_t filter_compile(const struct filter_list *list, enum filter_exec exec, str
 }
 
 const struct filter_list *filter_find(const char *name) {
-  static const struct filter_list *const lists[] = {&filter_emulated, &filter_kvm};
+  static const struct filter_list *const lists[] = {&filter_emulated, &filter_kvm, &filter_page_server};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (!strcmp(lists[i]->name, name)) return lists[i];
   return NULL;

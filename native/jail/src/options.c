@@ -111,7 +111,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
   /* A machine never runs as root. */
   if (ok && options->run && options->run[0] == '/' && uid > 0 && gid > 0 && *options->program) return true;
   fputs("wrenn-jail: wrong arguments: --run DIR --uid N --gid N [--cgroup FILE] [--netns PATH] [--read PATH] [--library PATH] [--write PATH] [--device PATH] "
-        "[--listen NAME] [--open FILE] [--update FILE] [--env NAME=value] [--console BYTES] [--file-mib N] [--filter emulated|kvm] [--system DIR] [--bare] -- program ...\n",
+        "[--listen NAME] [--open FILE] [--update FILE] [--env NAME=value] [--console BYTES] [--file-mib N] [--filter emulated|kvm|page-server] [--system DIR] [--bare] -- program ...\n",
         stderr);
   return false;
 }

@@ -164,6 +164,22 @@ static void test_rules(void) {
   }
 }
 
+/* The page server makes no file, socket, process or code, and serves pages. */
+static void test_page_server(void) {
+  static const struct call calls[] = {
+      CALL(openat, KILLED), CALL(open, KILLED), CALL(socket, KILLED, AF_UNIX, SOCK_STREAM), CALL(connect, KILLED), CALL(bind, KILLED), CALL(listen, KILLED), CALL(clone, KILLED), CALL(fork, KILLED),
+      CALL(execve, KILLED), CALL(ptrace, KILLED), CALL(process_vm_writev, KILLED), CALL(userfaultfd, KILLED), CALL(io_uring_setup, KILLED), CALL(setsockopt, KILLED, 4, SOL_SOCKET, 1),
+      CALL(mmap, ALLOWED, 0, 4096, PROT_READ | PROT_WRITE), CALL(mmap, KILLED, 0, 4096, PROT_READ | PROT_EXEC), CALL(mprotect, KILLED, 0, 4096, PROT_EXEC), CALL(ioctl, ALLOWED, 5, UFFDIO_COPY),
+      CALL(ioctl, ALLOWED, 5, UFFDIO_ZEROPAGE), CALL(ioctl, ENOTTY, 5, UFFDIO_REGISTER), CALL(ioctl, ENOTTY, 5, TIOCSTI), CALL(prlimit64, ALLOWED, 0, RLIMIT_NOFILE), CALL(prlimit64, KILLED, 1),
+      CALL(getsockopt, ALLOWED, 4, SOL_SOCKET, SO_PEERCRED), CALL(getsockopt, KILLED, 4, 6, 1), CALL(fcntl, KILLED, 4, F_DUPFD), CALL(read, ALLOWED), CALL(recvmsg, ALLOWED), CALL(accept4, ALLOWED),
+      CALL(tgkill, KILLED, 2, 2, 9), CALL(tgkill, ALLOWED, 1, 1, 6),
+  };
+  size_t length = filter_compile(&filter_page_server, FILTER_EXEC_KILLED, program);
+  assert(length > 0 && filter_find("page-server") == &filter_page_server);
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) check(&filter_page_server, length, &calls[i], calls[i].emulated);
+  printf("page-server: %zu instructions\n", length);
+}
+
 static void test_compiler(void) {
   static const struct filter_rule two[] = {FILTER_FAIL_IF(read, EPERM, IS(0, 1), IS(1, 2)), FILTER_ALLOW_IF(read, IS(0, 1)), FILTER_ALLOW_IF(write, WITHIN(2, 6))};
   static const struct filter_group group = {"reason", two, 3};
@@ -233,6 +249,7 @@ static void test_kernel(void) {
 int main(void) {
   test_compiler();
   test_rules();
+  test_page_server();
   test_kernel();
   puts("filter: all checks passed");
   return 0;

@@ -69,6 +69,7 @@ test("it has a user of its own, no right, no file but those it was given, no net
       assert.match(status[set] ?? "", /^0+$/);
     assert.equal(status["NoNewPrivs"], "1");
   }
+  assert.equal((await statusOf(pid))["Seccomp"], "2");
   const [, first] = programs.pageServer.split("/");
   assert.deepEqual(new Set(await readdir(`/proc/${pid}/root`)), new Set(["dev", first]));
   assert.deepEqual(await readdir(`/proc/${pid}/root/dev`), ["null"]);

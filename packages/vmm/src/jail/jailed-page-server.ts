@@ -77,6 +77,7 @@ export async function startJailedPageServer(
       writable: [],
       devices: ["/dev/null"],
       bare: true,
+      filter: "page-server",
       descriptors: [
         { listen: basename(socket) },
         { listen: OWNER_SOCKET },

@@ -8,7 +8,7 @@ export type JailedDescriptor =
   | { readonly update: string };
 
 /** The lists of native/jail/src/filter-*.c. */
-export type JailFilter = "emulated" | "kvm";
+export type JailFilter = "emulated" | "kvm" | "page-server";
 
 /** One program in a jail of its own; what each part means stands in native/jail/src/options.h. */
 export interface JailedProgram {
