@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -164,7 +165,10 @@ test(
   "an import whose server is killed in the middle leaves nothing, and works when it is repeated",
   drawnOnly(IMPORT),
   async () => {
-    const image = buildImage(await busyboxImage());
+    const recipe = await busyboxImage();
+    // The cache of images outlives a run: one that an earlier run has completed would not be downloaded.
+    const config = { ...recipe.config, Labels: { run: randomUUID() } };
+    const image = buildImage({ ...recipe, config });
     registry.push("team/tool", image, "v1");
     registry.fail({ path: image.layers[0]?.digest ?? "", fault: { kind: "hangs", after: 1000 } });
     const text = `FROM ${registry.host}/team/tool:v1\n`;
