@@ -54,7 +54,7 @@ export interface GuestClock {
 export interface MachineSpec {
   /** Unique name on this host; names the cgroup. Only `[a-z0-9-]`. */
   readonly id: string;
-  /** The machine's own directory (sockets, pid record, console log). Made by the driver with mode 0700, removed on destroy. */
+  /** The machine's own directory (sockets, pid record, console): root's, and not seen by the machine. Made by the driver with mode 0700, removed on destroy. */
   readonly directory: string;
   readonly vcpus: number;
   readonly memoryMib: number;

@@ -38,7 +38,7 @@ export class CapsuleDirectory {
     return join(this.path, "disk");
   }
 
-  /** Belongs to the hypervisor driver: sockets, process record, console log. */
+  /** Belongs to the hypervisor driver: sockets, process record, console. */
   get run(): string {
     return join(this.path, "run");
   }

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 
 /**
- * The last `limit` bytes of a file that a machine may have written, made or replaced. Links, pipes and devices are not read: they
+ * The last `limit` bytes of a file that the machine of an earlier version may have made or replaced. Links, pipes and devices are not read: they
  * would show files of others, block or never end.
  *
  * @returns nothing when there is no such file.

@@ -165,7 +165,7 @@ export class DiskGuard {
   }
 }
 
-/** What a capsule's machine can write: its disk, the next one while a checkpoint switches to it, and its console log. */
+/** What a capsule's machine can write: its disk, the next one while a checkpoint switches to it, and its console. */
 function writtenFiles({ directory, record: { overlay } }: Capsule): readonly string[] {
   return [directory.overlay(overlay), directory.overlay(overlay + 1), join(directory.run, CONSOLE_RING)];
 }
